@@ -1,0 +1,70 @@
+"""The one tree of errors.
+
+SonicGenError
+├── InputError              the caller gave something that cannot work; says what to change
+│   ├── MediaError          a file that is not usable audio; carries a reason code for the recording's state
+│   ├── NotFoundError       a recording, object or message that does not exist
+│   └── SettingsError       a variable is missing or wrong; names it
+├── TransientError          may work when tried again: the event comes back
+│   ├── LeaseHeldError      another worker holds the same work right now
+│   ├── ConflictError       someone else wrote first
+│   └── UnavailableError    a service (database, bucket, bus) does not answer
+└── LocalError              the embedded cloud cannot start or go on; says which part and why
+
+Every message is one sentence for a person. `exit_code` is what the command `sonicgen` ends with.
+"""
+
+from __future__ import annotations
+
+
+class SonicGenError(Exception):
+    """Something went wrong that SonicGen can explain."""
+
+    exit_code = 3
+
+
+class InputError(SonicGenError):
+    """The input cannot work as given."""
+
+    exit_code = 2
+
+
+class MediaError(InputError):
+    """The file holds no audio that can be used.
+
+    `reason` is the stable code kept with the recording (see `sonicgen.domain.recording.Reason`).
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class NotFoundError(InputError):
+    """What was asked for does not exist."""
+
+    exit_code = 1
+
+
+class SettingsError(InputError):
+    """A setting is missing or wrong."""
+
+
+class TransientError(SonicGenError):
+    """The same work may succeed when it is tried again."""
+
+
+class LeaseHeldError(TransientError):
+    """Another worker holds the lease on this work."""
+
+
+class ConflictError(TransientError):
+    """Somebody else changed the same thing first."""
+
+
+class UnavailableError(TransientError):
+    """A service that is needed does not answer."""
+
+
+class LocalError(SonicGenError):
+    """The embedded cloud cannot start or go on."""

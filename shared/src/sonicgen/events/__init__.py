@@ -1,0 +1,1 @@
+"""One dataclass per event, and the envelopes that events arrive in."""

@@ -1,0 +1,1 @@
+"""The embedded cloud: what Google Cloud and Supabase give, on one machine."""

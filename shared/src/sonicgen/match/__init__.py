@@ -1,0 +1,1 @@
+"""Fingerprint to answer: candidates, verification, ranges, chance, decision. Pure."""

@@ -1,0 +1,41 @@
+"""What matching asks of an index, wherever the index is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sonicgen.sound.peaks import Peaks
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A recording and an offset at which several landmarks of the query agree.
+
+    `delta_frames` is the reference frame at query frame 0 (after the query was rescaled); `votes` how many landmarks
+    say so.
+    """
+
+    recording: int
+    delta_frames: int
+    votes: int
+
+
+class Index(Protocol):
+    """Postings by landmark key, and every recording's peaks for verification."""
+
+    def candidates(self, keys: NDArray[np.int32], frames: NDArray[np.int32], limit: int) -> list[Candidate]:
+        """Return the best-supported (recording, offset) pairs, most votes first.
+
+        `keys` and `frames` are of equal length: a landmark key and the query frame of its anchor. Keys with too many
+        postings carry no information and are left out whole, never cut off by recording.
+        """
+
+    def peaks(self, recording: int, first_frame: int, last_frame: int) -> Peaks:
+        """Return the recording's peaks with first_frame <= frame <= last_frame; empty when there are none."""
+
+    def indexed_seconds(self) -> float:
+        """Return how many seconds of sound the index holds."""

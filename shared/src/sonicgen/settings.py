@@ -1,0 +1,72 @@
+"""Everything a user sets, read once at the edge: the environment, then `.env`.
+
+Every secret may be given as NAME or, as a path to a file that holds it, NAME_FILE.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from sonicgen.errors import SettingsError
+
+_SECRETS = ("DATABASE_URL",)
+
+
+class Settings(BaseSettings):
+    """The settings of one process; immutable. `.env.example` describes each for people."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, populate_by_name=True
+    )
+
+    data_dir: Path = Field(default=Path("data"), alias="SONICGEN_DATA")
+    port: int = Field(default=8080, ge=0, le=65535, alias="SONICGEN_PORT")
+    log_level: str = Field(default="INFO", alias="SONICGEN_LOG_LEVEL")
+
+    project_id: str = Field(default="sonicgen-local", alias="GOOGLE_CLOUD_PROJECT")
+    inbox_bucket: str = Field(default="sonicgen-inbox", alias="SONICGEN_INBOX_BUCKET")
+    media_bucket: str = Field(default="sonicgen-media", alias="SONICGEN_MEDIA_BUCKET")
+    database_url: str | None = Field(default=None, alias="DATABASE_URL")
+
+    false_positive_rate: float = Field(default=1e-3, gt=0, lt=1, alias="SONICGEN_FALSE_POSITIVE_RATE")
+    duplicate_coverage: float = Field(default=0.9, gt=0, le=1, alias="SONICGEN_DUPLICATE_COVERAGE")
+    lease_seconds: float = Field(default=60.0, ge=1, alias="SONICGEN_LEASE_SECONDS")
+
+    def require_database_url(self) -> str:
+        """Return the Postgres address; raise SettingsError with the way to get one when there is none."""
+        if self.database_url is None:
+            raise SettingsError(
+                "DATABASE_URL is not set. Start the embedded cloud with `sonicgen up`, or put your Supabase "
+                "project's connection string (Project settings, Database, Connection pooling) into .env."
+            )
+        return self.database_url
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Read the settings from the environment and `.env`; keyword arguments win.
+
+    Raises SettingsError naming each variable that is wrong.
+    """
+    for name in _SECRETS:
+        path = os.environ.get(f"{name}_FILE")
+        if path and not os.environ.get(name) and name not in overrides:
+            try:
+                overrides[name] = Path(path).read_text().strip()
+            except OSError as error:
+                raise SettingsError(f"{name}_FILE names {path}, which cannot be read: {error.strerror}.") from error
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise SettingsError(f"Wrong setting. {faults}.") from error
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Return this process's settings, read at the first call."""
+    return read_settings()

@@ -1,0 +1,1 @@
+"""Sound to fingerprint: decoding, spectrum, peaks, landmarks. Pure signal processing."""
