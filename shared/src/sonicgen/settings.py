@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sonicgen.errors import SettingsError
 
+# Where the repository lies when the package is used from it, as `make run` does.
+REPOSITORY = Path(__file__).parents[3]
 _SECRETS = ("DATABASE_URL",)
 
 
@@ -26,6 +28,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(default=Path("data"), alias="SONICGEN_DATA")
     port: int = Field(default=8080, ge=0, le=65535, alias="SONICGEN_PORT")
+    functions_dir: Path = Field(default=REPOSITORY / "functions", alias="SONICGEN_FUNCTIONS")
     log_level: str = Field(default="INFO", alias="SONICGEN_LOG_LEVEL")
 
     project_id: str = Field(default="sonicgen-local", alias="GOOGLE_CLOUD_PROJECT")
@@ -33,9 +36,16 @@ class Settings(BaseSettings):
     media_bucket: str = Field(default="sonicgen-media", alias="SONICGEN_MEDIA_BUCKET")
     database_url: str | None = Field(default=None, alias="DATABASE_URL")
 
+    storage_emulator_host: str | None = Field(default=None, alias="STORAGE_EMULATOR_HOST")
+
     false_positive_rate: float = Field(default=1e-3, gt=0, lt=1, alias="SONICGEN_FALSE_POSITIVE_RATE")
     duplicate_coverage: float = Field(default=0.9, gt=0, le=1, alias="SONICGEN_DUPLICATE_COVERAGE")
     lease_seconds: float = Field(default=60.0, ge=1, alias="SONICGEN_LEASE_SECONDS")
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the embedded cloud stands in for Google Cloud."""
+        return self.storage_emulator_host is not None
 
     def require_database_url(self) -> str:
         """Return the Postgres address; raise SettingsError with the way to get one when there is none."""

@@ -77,7 +77,10 @@ class Recording:
 
     id: UUID
     title: str
-    source_uri: str
+    bucket: str
+    object_name: str
+    generation: int
+    size_bytes: int
     match_status: MatchStatus | None = None
     reason: Reason | None = None
     reason_detail: str | None = None
@@ -88,9 +91,14 @@ class Recording:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     content_md5: str | None = None
-    size_bytes: int | None = None
+    content_type: str | None = None
     number: int | None = None
     index_version: int | None = None
+
+    @property
+    def source_uri(self) -> str:
+        """Where its bytes lie."""
+        return f"gs://{self.bucket}/{self.object_name}"
 
     @property
     def is_final(self) -> bool:

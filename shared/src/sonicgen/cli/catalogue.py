@@ -1,0 +1,110 @@
+"""`sonicgen list`, `show` and `forget`: what is known."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from sonicgen.cli.add import STYLES
+from sonicgen.cli.connect import connected
+from sonicgen.cli.console import clock, errors, escape, output, print_json
+from sonicgen.domain.recording import MatchStatus, Recording
+from sonicgen.steps.representation import recording_json
+
+Identifier = Annotated[str, typer.Argument(metavar="ID", help="A recording's id or its beginning.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the documented JSON form.")]
+
+
+def list_recordings(
+    status: Annotated[MatchStatus | None, typer.Option(help="Only recordings in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, newest first.")] = 50,
+    json: AsJson = False,
+) -> None:
+    """List recordings, newest first."""
+    from sonicgen.store import recordings
+
+    with connected() as services:
+        page = recordings.list_page(services.database, status=status, limit=limit)
+        counts = recordings.counts_by_status(services.database)
+    if json:
+        print_json([recording_json(recording) for recording in page.recordings])
+        return
+    if not page.recordings:
+        output.print("Nothing here yet. Add a recording: [bold]sonicgen add FILE[/]")
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("id", "state", "length", "title", "why"):
+        table.add_column(heading, overflow="ellipsis", no_wrap=heading != "why")
+    for recording in page.recordings:
+        table.add_row(
+            str(recording.id)[:8],
+            f"[{STYLES[recording.match_status]}]{recording.match_status or 'waiting'}[/]",
+            clock(recording.duration_seconds),
+            escape(recording.title),
+            f"[dim]{escape(recording.explain())}[/]",
+        )
+    output.print(table)
+    total = sum(counts.values())
+    if total > len(page.recordings):
+        errors.print(f"[dim]{len(page.recordings)} of {total}; more with --limit[/]")
+
+
+def show(identifier: Identifier, json: AsJson = False) -> None:
+    """Show one recording: its state, what it is a copy of, its matches and its copies."""
+    from sonicgen.store import matches, recordings
+
+    with connected() as services:
+        recording = recordings.get_by_prefix(services.database, identifier)
+        ranges = matches.of(services.database, recording.id)
+        copies = recordings.copies_of(services.database, recording.id)
+        titles = {r: recordings.get(services.database, r).title for r in {m.reference_id for m in ranges}}
+    if json:
+        print_json(
+            {
+                **recording_json(recording),
+                "matches": [match.to_json() for match in ranges],
+                "copies": [recording_json(copy) for copy in copies],
+            }
+        )
+        return
+    _print_recording(recording)
+    for match in ranges:
+        output.print(
+            f"  {clock(match.query_start_seconds)}–{clock(match.query_end_seconds)} is in "
+            f"[bold]{escape(titles[match.reference_id])}[/] [dim]{str(match.reference_id)[:8]}[/] from "
+            f"{clock(match.reference_start_seconds)}, speed {match.speed:.3f}, {match.decision}"
+        )
+    for copy in copies:
+        output.print(f"  copy: {escape(copy.title)} [dim]{str(copy.id)[:8]}[/]")
+
+
+def _print_recording(recording: Recording) -> None:
+    style = STYLES[recording.match_status]
+    output.print(f"[bold]{escape(recording.title)}[/]  [dim]{recording.id}[/]")
+    output.print(f"  [{style}]{recording.match_status or 'waiting'}[/]: {escape(recording.explain())}")
+    output.print(
+        f"  length {clock(recording.duration_seconds)}, {recording.size_bytes:,} bytes, tries: {recording.attempts}"
+    )
+    output.print(f"  {escape(recording.source_uri)}", soft_wrap=True)
+    if recording.original_video_id:
+        output.print(f"  original: {recording.original_video_id}")
+
+
+def forget(
+    identifier: Identifier,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove a recording, its bytes and all that was derived from it; its copies are judged anew."""
+    from sonicgen.steps.forget_recording import forget_recording
+    from sonicgen.store import recordings
+
+    with connected() as services:
+        recording = recordings.get_by_prefix(services.database, identifier)
+        if not yes:
+            typer.confirm(f"Forget “{recording.title}” ({recording.id}) and its bytes for good?", abort=True)
+        forgotten = forget_recording(services, recording)
+    output.print(f"Forgotten: {escape(recording.title)}")
+    for copy in forgotten.judged_anew:
+        output.print(f"  judged anew: {escape(copy.title)} [dim]{str(copy.id)[:8]}[/]")

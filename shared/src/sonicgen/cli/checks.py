@@ -1,0 +1,117 @@
+"""What `sonicgen doctor` looks at."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from sonicgen.cli.connect import connected_settings
+from sonicgen.errors import LocalError, SonicGenError
+from sonicgen.local.folder import MINIMUM_FREE_BYTES, DataFolder
+from sonicgen.settings import Settings
+
+if TYPE_CHECKING:
+    from sonicgen.steps.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the system. `works` is None for what this release does not contain."""
+
+    name: str
+    provider: str
+    works: bool | None
+    detail: str
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for `--json`."""
+        return asdict(self)
+
+
+def check_parts(settings: Settings) -> list[Part]:
+    """Look at every part; never raises for a part that fails."""
+    parts = [Part("runtime", "Python", sys.version_info >= (3, 11), sys.version.split()[0]), _media(), _disk(settings)]
+    try:
+        settings = connected_settings()
+    except SonicGenError as error:
+        return [*parts, Part("system", "embedded cloud", False, str(error)), *_not_yet()]
+    from sonicgen.steps.services import Services
+
+    services = Services(settings)
+    try:
+        parts += _services(services)
+    finally:
+        services.close()
+    return [*parts, *_not_yet()]
+
+
+def _services(services: Services) -> Iterator[Part]:
+    settings = services.settings
+    where = "embedded" if settings.is_embedded else "cloud"
+    yield _check("database", f"Postgres ({where})", lambda: _database(services))
+    yield _check("buckets", f"Cloud Storage ({where})", lambda: _buckets(settings))
+    yield _check("bus", f"Pub/Sub ({where})", lambda: _bus())
+    yield _check("documents", f"Firestore ({where})", lambda: _documents(services))
+
+
+def _check(name: str, provider: str, look: Callable[[], str]) -> Part:
+    try:
+        return Part(name, provider, True, look())
+    except SonicGenError as error:
+        return Part(name, provider, False, str(error))
+
+
+def _database(services: Services) -> str:
+    from sonicgen.store import postings, recordings
+    from sonicgen.store.migrations import pending_migrations
+
+    pending = pending_migrations(services.database)
+    if pending:
+        raise LocalError(f"The schema is behind by {len(pending)}; run `sonicgen migrate`.")
+    counts = recordings.counts_by_status(services.database)
+    hours = postings.indexed_seconds(services.database) / 3600
+    return f"{sum(counts.values())} recordings, {hours:.2f} h in the index"
+
+
+def _buckets(settings: Settings) -> str:
+    from sonicgen.cloud.objects import check_bucket
+
+    for bucket in (settings.inbox_bucket, settings.media_bucket):
+        check_bucket(bucket)
+    return f"{settings.inbox_bucket}, {settings.media_bucket}"
+
+
+def _bus() -> str:
+    from sonicgen.cloud.bus import list_dead_letters
+    from sonicgen.steps.replay import DEAD_LETTERS_HOLD
+
+    letters = len(list(list_dead_letters(DEAD_LETTERS_HOLD, limit=1_000)))
+    return f"{letters} dead letters; sonicgen replay" if letters else "no dead letters"
+
+
+def _documents(services: Services) -> str:
+    services.ledger.read("doctor", "reachable")
+    return "ledger answers"
+
+
+def _media() -> Part:
+    try:
+        return Part("media", "PyAV (ffmpeg)", True, f"av {version('av')}, numba {version('numba')}")
+    except ImportError as error:
+        return Part("media", "PyAV (ffmpeg)", False, f"{error}; install sonicgen[media]")
+
+
+def _disk(settings: Settings) -> Part:
+    root = DataFolder(settings.data_dir).root
+    present = next(folder for folder in (root, *root.parents) if folder.exists())
+    free = shutil.disk_usage(present).free
+    return Part("disk", str(root), free > MINIMUM_FREE_BYTES, f"{free / 2**30:.1f} GiB free")
+
+
+def _not_yet() -> list[Part]:
+    detail = "not part of this release"
+    return [Part(name, "–", None, detail) for name in ("channels and links", "transcription", "voices")]

@@ -1,0 +1,171 @@
+"""`sonicgen up`: starts every part of the embedded cloud, watches it, stops all of it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGINT
+
+from sonicgen.errors import LocalError
+from sonicgen.local import postgres
+from sonicgen.local.folder import DataFolder
+from sonicgen.local.processes import Child, Crew, Program
+from sonicgen.settings import Settings, read_settings
+
+HOST = "127.0.0.1"
+# The first start initialises the database and compiles the signal processing; 5 s and 20 s were seen on two cores.
+READY_SECONDS = 120.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class System:
+    """A running embedded cloud."""
+
+    folder: DataFolder
+    url: str
+    environment: dict[str, str]
+    seconds_to_ready: float
+    crew: Crew
+
+
+@contextmanager
+def running(settings: Settings, say: Say = lambda _: None) -> Iterator[System]:
+    """Run the embedded cloud inside the block.
+
+    `say` is told each step in a few words. Raises LocalError when a part does not start.
+    """
+    started = time.monotonic()
+    folder = DataFolder(settings.data_dir)
+    folder.prepare()
+    with ExitStack() as stack:
+        stack.enter_context(folder.hold())
+        _check_port_free(settings.port)
+        crew = Crew(folder.logs)
+        stack.callback(crew.stop)
+        environment = _start_servers(crew, folder, settings, say)
+        os.environ.update(environment)
+        _start_programs(crew, folder, read_settings(), say)
+        folder.write_addresses(environment)
+        url = f"http://{HOST}:{settings.port}"
+        yield System(folder, url, environment, time.monotonic() - started, crew)
+
+
+def worker_count() -> int:
+    """Return how many recordings are fingerprinted at a time: one a core, two at most, for memory's sake."""
+    return min(2, os.cpu_count() or 1)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _check_port_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise LocalError(f"Port {port} is in use; choose another one with --port or SONICGEN_PORT.") from error
+
+
+def _start_servers(crew: Crew, folder: DataFolder, settings: Settings, say: Say) -> dict[str, str]:
+    say("database")
+    postgres.prepare_cluster(folder.postgres)
+    postgres.release_cluster(folder.postgres)
+    database = crew.start(
+        Program(
+            "postgres",
+            postgres.postgres_command(folder.postgres),
+            stop_signal=SIGINT,  # fast shutdown: does not wait for clients
+            options=dict(postgres.popen_options(folder.postgres)),
+        )
+    )
+    say("buckets, bus, documents")
+    storage_port, pubsub_port, firestore_port = free_port(), free_port(), free_port()
+    ports = tuple(map(str, (storage_port, pubsub_port, firestore_port)))
+    servers = crew.start(Program("servers", (sys.executable, "-m", "sonicgen.local.servers", str(folder.root), *ports)))
+    url = postgres.database_url(folder.postgres)
+    _wait(database, lambda: postgres.is_ready(url))
+    for port in (storage_port, pubsub_port, firestore_port):
+        _wait(servers, lambda port=port: _answers(port))  # type: ignore[misc]
+    return {
+        "SONICGEN_DATA": str(folder.root),
+        "GOOGLE_CLOUD_PROJECT": settings.project_id,
+        "STORAGE_EMULATOR_HOST": f"http://{HOST}:{storage_port}",
+        "PUBSUB_EMULATOR_HOST": f"{HOST}:{pubsub_port}",
+        "FIRESTORE_EMULATOR_HOST": f"{HOST}:{firestore_port}",
+        "DATABASE_URL": url,
+    }
+
+
+def _start_programs(crew: Crew, folder: DataFolder, settings: Settings, say: Say) -> None:
+    # Imported here: the clients read the emulators' addresses from the environment that was just set.
+    from sonicgen.local.topology import provision, triggers
+    from sonicgen.store.database import Database
+    from sonicgen.store.migrations import migrate
+
+    workers = worker_count()
+    say("functions")
+    children: list[tuple[Child, int]] = []
+    endpoints: dict[str, str] = {}
+    for trigger in triggers(workers):
+        port = free_port()
+        endpoints[trigger.function] = f"http://{HOST}:{port}"
+        children.append((crew.start(_function(settings.functions_dir / trigger.function, port, workers)), port))
+    say("page")
+    console = (
+        sys.executable, "-m", "uvicorn", "sonicgen.console.app:create_app", "--factory",
+        "--host", HOST, "--port", str(settings.port), "--log-level", "warning",
+        "--timeout-graceful-shutdown", "1",
+    )  # fmt: skip
+    children.append((crew.start(Program("console", console)), settings.port))
+    say("schema, topics, buckets")
+    with Database(settings.require_database_url()) as database:
+        migrate(database)
+    provision(settings, endpoints, workers)
+    crew.start(Program("inbox", (sys.executable, "-m", "sonicgen.local.inbox", str(folder.root))))
+    for child, port in children:
+        _wait(child, lambda port=port: _answers(port))  # type: ignore[misc]
+
+
+def _function(folder: Path, port: int, workers: int) -> Program:
+    source = folder / "main.py"
+    if not source.exists():
+        raise LocalError(f"There is no function at {source}; run from the repository or set SONICGEN_FUNCTIONS.")
+    command = (
+        sys.executable, "-m", "functions_framework", "--target", "main", "--source", str(source),
+        "--signature-type", "cloudevent", "--host", HOST, "--port", str(port),
+    )  # fmt: skip
+    # One event a worker: fingerprinting is arithmetic, and threads would only share one core between several events.
+    return Program(folder.name, command, environment={"WORKERS": str(workers), "THREADS": "1"})
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection((HOST, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def _wait(child: Child, is_ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    restarts = child.restarts
+    while not is_ready():
+        if time.monotonic() > deadline or child.restarts > restarts + 2:
+            raise LocalError(
+                f"{child.program.name} does not start; the end of {child.log_path} says:\n{child.last_words()}"
+            )
+        time.sleep(0.02)

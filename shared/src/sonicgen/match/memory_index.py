@@ -1,0 +1,83 @@
+"""An index in memory: for tests, benchmarks and small collections."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sonicgen.match.index import Candidate
+from sonicgen.match.votes import count_votes
+from sonicgen.sound.fingerprint import Fingerprint
+from sonicgen.sound.landmarks import index_landmarks
+from sonicgen.sound.packing import SEGMENT_FRAMES as PACKED_FRAMES
+from sonicgen.sound.packing import pack_peaks, split_segments, unpack_peaks
+from sonicgen.sound.peaks import Peaks, join_peaks
+
+# A key with more postings than this says nothing of where it was heard; in 10 h the most frequent key had 700.
+MOST_POSTINGS = 2000
+
+
+class MemoryIndex:
+    """Postings and packed peaks of recordings; implements `sonicgen.match.index.Index`."""
+
+    def __init__(self, most_postings: int = MOST_POSTINGS) -> None:
+        self._most_postings = most_postings
+        self._seconds = 0.0
+        self._segments: dict[tuple[int, int], bytes] = {}
+        self._added: list[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]] = []
+        empty = np.empty(0, np.int32)
+        self._keys, self._recordings, self._frames = empty, empty, empty
+
+    def add(self, recording: int, fingerprint: Fingerprint) -> None:
+        """Add a recording under a number that is not in use."""
+        keys, frames = index_landmarks(fingerprint.peaks)
+        self._added.append((keys, np.full(len(keys), recording, np.int32), frames))
+        for segment, peaks in split_segments(fingerprint.peaks):
+            self._segments[recording, segment] = pack_peaks(peaks, segment * PACKED_FRAMES)
+        self._seconds += fingerprint.seconds
+
+    def candidates(self, keys: NDArray[np.int32], frames: NDArray[np.int32], limit: int) -> list[Candidate]:
+        """Return the best-supported (recording, offset) pairs, most votes first."""
+        self._merge()
+        order = np.argsort(keys)  # ascending look-ups stay in the processor's cache: four times as fast
+        keys, frames = keys[order], frames[order]
+        first = np.searchsorted(self._keys, keys, "left")
+        hit = first < len(self._keys)
+        hit[hit] = self._keys[first[hit]] == keys[hit]
+        keys, frames, first = keys[hit], frames[hit], first[hit]
+        counts = np.searchsorted(self._keys, keys, "right") - first
+        counts[counts > self._most_postings] = 0
+        before = np.cumsum(counts) - counts
+        places = np.repeat(first - before, counts) + np.arange(counts.sum())
+        return count_votes(self._recordings[places], self._frames[places], np.repeat(frames, counts), limit)
+
+    def peaks(self, recording: int, first_frame: int, last_frame: int) -> Peaks:
+        """Return the recording's peaks with first_frame <= frame <= last_frame; empty when there are none."""
+        parts = []
+        for segment in range(max(0, first_frame) // PACKED_FRAMES, max(0, last_frame) // PACKED_FRAMES + 1):
+            data = self._segments.get((recording, segment))
+            if data is not None:
+                parts.append(unpack_peaks(data, segment * PACKED_FRAMES))
+        return join_peaks(parts).between(first_frame, last_frame)
+
+    def indexed_seconds(self) -> float:
+        """Return how many seconds of sound the index holds."""
+        return self._seconds
+
+    def posting_count(self) -> int:
+        """Return how many landmarks the index holds."""
+        self._merge()
+        return len(self._keys)
+
+    def packed_bytes(self) -> int:
+        """Return the size of the packed peaks."""
+        return sum(map(len, self._segments.values()))
+
+    def _merge(self) -> None:
+        if not self._added:
+            return
+        parts = [(self._keys, self._recordings, self._frames), *self._added]
+        keys, recordings, frames = (np.concatenate(column) for column in zip(*parts, strict=True))
+        order = np.argsort(keys, kind="stable")
+        self._keys, self._recordings, self._frames = keys[order], recordings[order], frames[order]
+        self._added = []

@@ -1,0 +1,1 @@
+"""Which recording is the source of which: verdicts, coverage, novel ranges. Pure."""

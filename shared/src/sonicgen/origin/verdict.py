@@ -1,0 +1,68 @@
+"""What becomes of a recording: a copy of another, or something new."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sonicgen.domain.match import Decision, Match
+from sonicgen.domain.recording import MatchStatus, Reason, Recording
+from sonicgen.origin.ranges import Range, complement, union
+
+# Shorter novel stretches of a copy are the seams of its matches, not new material: matched ranges end within half a
+# second of the truth, on both sides of a gap, and a spoken sentence takes longer than this.
+MINIMUM_NOVEL_SECONDS = 5.0
+# Fewer landmarks than this cannot be recognised again.
+MINIMUM_LANDMARKS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was heard in a recording. `share` returns how much of its sound (0 to 1) lies within some ranges."""
+
+    seconds: float
+    landmarks: int
+    is_silent: bool
+    is_truncated: bool
+    share: Callable[[Sequence[Range]], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A final state and its reason; `indexed` are the stretches whose landmarks go into the index."""
+
+    status: MatchStatus
+    reason: Reason
+    original: Recording | None
+    indexed: list[Range]
+    detail: str | None = None
+
+
+def judge(heard: Heard, matches: Sequence[Match], known: Mapping[int, Recording], duplicate_coverage: float) -> Verdict:
+    """Return a recording's verdict from what was heard and what it matched.
+
+    It is a copy when one single recording holds `duplicate_coverage` of its sound. A copy's novel stretches are indexed
+    all the same, so that nothing is ever lost to the index; whatever is not a copy is indexed whole, and its matches
+    with others stay on record.
+    """
+    if heard.landmarks < MINIMUM_LANDMARKS:
+        reason = Reason.SILENT if heard.is_silent else Reason.TOO_SHORT
+        return Verdict(MatchStatus.TOO_SHORT, reason, None, [])
+    ranges: dict[int, list[Range]] = defaultdict(list)
+    for match in matches:
+        if match.decision is Decision.MATCH:
+            ranges[match.recording].append((match.query_start_seconds, match.query_end_seconds))
+    shares = {number: heard.share(union(pieces)) for number, pieces in ranges.items()}
+    best = max(shares, key=lambda number: (shares[number], -number), default=None)
+    if best is None or shares[best] < duplicate_coverage:
+        reason = Reason.TRUNCATED if heard.is_truncated else Reason.NEW
+        return Verdict(MatchStatus.FINGERPRINTED, reason, None, [(0.0, heard.seconds)])
+    everything = [piece for pieces in ranges.values() for piece in pieces]
+    return Verdict(
+        MatchStatus.MATCHED,
+        Reason.DUPLICATE,
+        known[best],
+        complement(everything, heard.seconds, MINIMUM_NOVEL_SECONDS),
+        f"{shares[best]:.0%} of its sound is in “{known[best].title}”.",
+    )

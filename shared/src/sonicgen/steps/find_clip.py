@@ -1,0 +1,82 @@
+"""Where is this clip from? Nothing is stored."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from sonicgen.domain.match import Match
+from sonicgen.domain.recording import Recording
+from sonicgen.match.search import find_matches
+from sonicgen.sound.fingerprint import fingerprint as take_fingerprint
+from sonicgen.steps.search_index import PostgresIndex
+from sonicgen.steps.services import Services
+from sonicgen.store import recordings
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One match and the recording it leads to."""
+
+    match: Match
+    recording: Recording
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """All matches of a clip, best first; empty when it is from nowhere that is known."""
+
+    path: str
+    seconds: float
+    truncated: bool
+    found: tuple[Found, ...]
+    elapsed_ms: float
+
+    def to_json(self) -> dict[str, object]:
+        """Return the documented form (docs/api.md)."""
+        return {
+            "query": {"path": self.path, "seconds": round(self.seconds, 3)},
+            "matches": [_match_json(found) for found in self.found],
+            "elapsed_ms": round(self.elapsed_ms, 1),
+        }
+
+
+def find_clip(services: Services, source: Path | BinaryIO, name: str | None = None) -> Answer:
+    """Return every known recording that a clip holds a piece of.
+
+    Raises MediaError when the clip is not usable audio, UnavailableError when the database does not answer.
+    """
+    started = time.perf_counter()
+    clip = take_fingerprint(source)
+    matches = find_matches(
+        clip, PostgresIndex(services.database), false_positive_rate=services.settings.false_positive_rate
+    )
+    known = recordings.by_numbers(services.database, {match.recording for match in matches})
+    found = tuple(Found(match, known[match.recording]) for match in matches if match.recording in known)
+    return Answer(
+        path=name or str(source),
+        seconds=clip.seconds,
+        truncated=clip.truncated,
+        found=found,
+        elapsed_ms=(time.perf_counter() - started) * 1000,
+    )
+
+
+def _match_json(found: Found) -> dict[str, object]:
+    match, recording = found.match, found.recording
+    return {
+        "video_id": str(recording.id),
+        "title": recording.title,
+        "youtube_id": recording.youtube_id,
+        "query_start_seconds": round(match.query_start_seconds, 3),
+        "query_end_seconds": round(match.query_end_seconds, 3),
+        "reference_start_seconds": round(match.reference_start_seconds, 3),
+        "reference_end_seconds": round(match.reference_end_seconds, 3),
+        "speed": round(match.speed, 4),
+        "pitch": round(match.pitch, 4),
+        "score": round(match.score, 1),
+        "probability": round(match.probability, 6),
+        "decision": str(match.decision),
+    }

@@ -1,0 +1,266 @@
+"""Fingerprint an uploaded recording, find where it is from, then link it to its original or store it.
+
+Runs on every finalized object. Killed at any point and run again, it ends in the same state: the ledger lets one worker
+in at a time, the recording's row and its postings change in one transaction, and the event it publishes has an id that
+derives from the recording.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import PurePosixPath
+from typing import BinaryIO, cast
+from uuid import UUID
+
+from sonicgen.cloud.bus import publish_event
+from sonicgen.cloud.documents import clear_progress, report_progress
+from sonicgen.cloud.objects import ObjectReader, open_object
+from sonicgen.cloud.once import Claim, Outcome, run_once
+from sonicgen.domain.match import Decision, Match
+from sonicgen.domain.recording import MatchStatus, Reason, Recording, recording_id
+from sonicgen.errors import MediaError, NotFoundError, SonicGenError, TransientError
+from sonicgen.events.objects import ObjectFinalized
+from sonicgen.events.recording_fingerprinted import MatchSummary, RecordingFingerprinted
+from sonicgen.log import log, log_context, setup_logging
+from sonicgen.match.search import find_matches
+from sonicgen.origin.ranges import complement
+from sonicgen.origin.verdict import MINIMUM_NOVEL_SECONDS, Heard, judge
+from sonicgen.settings import settings
+from sonicgen.sound.fingerprint import Fingerprint, is_silent
+from sonicgen.sound.fingerprint import fingerprint as take_fingerprint
+from sonicgen.sound.fingerprint import warm_up as warm_up_sound
+from sonicgen.sound.landmarks import index_landmarks
+from sonicgen.sound.stretches import peaks_within, share_within
+from sonicgen.steps.search_index import PostgresIndex, packed_segments
+from sonicgen.steps.services import Services
+from sonicgen.store import matches as match_store
+from sonicgen.store import postings, recordings
+from sonicgen.store.database import Connection
+from sonicgen.store.matches import StoredMatch
+
+logger = logging.getLogger(__name__)
+
+FUNCTION = "fingerprint_match"
+TOPIC = "recording-fingerprinted"
+# What the work on a new recording enters, in this order; the tests kill it in each.
+STEPS = ("claiming", "decoding", "matching", "storing", "committing", "publishing", "finishing")
+# A message is given up by the bus after ten deliveries; the last of them says so in the recording's state.
+MAXIMUM_ATTEMPTS = 10
+_PROGRESS_EVERY_SECONDS = 1.0
+
+StepListener = Callable[[str], None]
+
+
+def prepare() -> None:
+    """Make the process ready for its first event: logs, and signal processing loaded."""
+    setup_logging(settings().log_level)
+    warm_up_sound()
+
+
+def fingerprint_match(services: Services, upload: ObjectFinalized, enter: StepListener | None = None) -> Outcome:
+    """Bring an uploaded recording to its final state, once, and announce it.
+
+    `enter` is told each step as it begins. Raises TransientError when the event must come again.
+    """
+    work = _Work(services, upload, enter or _log_step).run
+    with log_context(event_id=upload.event_id, recording_id=str(_id(upload))):
+        return run_once(services.ledger, FUNCTION, upload.identity, work)
+
+
+def _id(upload: ObjectFinalized) -> UUID:
+    return recording_id(upload.bucket, upload.name, upload.generation)
+
+
+def _log_step(step: str) -> None:
+    log(logger, f"Step: {step}", step=step)
+
+
+class _Work:
+    """The work on one upload; a new object for each try."""
+
+    def __init__(self, services: Services, upload: ObjectFinalized, enter: StepListener) -> None:
+        self._services = services
+        self._database = services.database
+        self._upload = upload
+        self._enter = enter
+        self._id = _id(upload)
+        self._stream: ObjectReader | None = None
+        self._reported_at = 0.0
+
+    def run(self, claim: Claim) -> dict[str, object]:
+        """Do what is left to do; returns what the ledger keeps."""
+        self._claim = claim
+        self._enter("claiming")
+        started = time.monotonic()
+        recording = self._claim_recording()
+        if not recording.is_final:
+            try:
+                self._decide()
+            except TransientError as error:
+                self._give_up_if_last(recording, error)
+                raise
+        self._enter("publishing")
+        recording = recordings.get(self._database, self._id)
+        self._publish(recording)
+        with suppress(SonicGenError):  # a stale progress bar expires by itself
+            clear_progress(str(self._id))
+        self._enter("finishing")
+        seconds = round(time.monotonic() - started, 3)
+        log(logger, f"{recording.title}: {recording.match_status}", seconds=seconds, reason=recording.reason)
+        return {"recording_id": str(self._id), "status": str(recording.match_status), "reason": str(recording.reason)}
+
+    def _claim_recording(self) -> Recording:
+        upload = self._upload
+        return recordings.claim(
+            self._database,
+            self._id,
+            title=PurePosixPath(upload.name).name or upload.name,
+            bucket=upload.bucket,
+            object_name=upload.name,
+            generation=upload.generation,
+            size_bytes=upload.size_bytes,
+            md5=upload.md5,
+            content_type=upload.content_type,
+        )
+
+    def _give_up_if_last(self, recording: Recording, error: TransientError) -> None:
+        if recording.attempts < MAXIMUM_ATTEMPTS:
+            return
+        with suppress(SonicGenError), self._database.transaction() as connection:
+            recordings.finish(
+                connection, self._id, MatchStatus.FLAG, Reason.ATTEMPTS_EXHAUSTED, detail=f"The last time: {error}"
+            )
+
+    def _decide(self) -> None:
+        if self._upload.size_bytes == 0:
+            self._refuse(MediaError(Reason.EMPTY_FILE, "The file has no bytes."))
+        elif not self._link_identical():
+            try:
+                self._fingerprint_and_match()
+            except MediaError as error:
+                self._refuse(error)
+            except NotFoundError:
+                self._refuse(MediaError(Reason.OBJECT_GONE, "The object is gone."))
+
+    def _refuse(self, error: MediaError) -> None:
+        with self._database.transaction() as connection:
+            recordings.finish(connection, self._id, MatchStatus.FLAG, Reason(error.reason), detail=None)
+
+    def _link_identical(self) -> bool:
+        """Link a byte-identical file without decoding it; whether there was one."""
+        if self._upload.md5 is None:
+            return False
+        original = recordings.find_identical(self._database, self._upload.md5, self._upload.size_bytes, not_id=self._id)
+        if original is None:
+            return False
+        self._enter("storing")
+        with self._database.transaction() as connection:
+            recordings.finish(
+                connection,
+                self._id,
+                MatchStatus.MATCHED,
+                Reason.IDENTICAL_FILE,
+                duration_seconds=original.duration_seconds,
+                original_id=original.id,
+            )
+        return True
+
+    def _fingerprint_and_match(self) -> None:
+        self._enter("decoding")
+        with open_object(self._upload.bucket, self._upload.name, self._upload.generation) as stream:
+            self._stream = stream
+            fingerprint = take_fingerprint(cast(BinaryIO, stream), on_progress=self._report)
+        self._enter("matching")
+        # Read before searching: whatever is stored from here on is searched again under the lock.
+        seen = postings.latest_number(self._database)
+        found = self._search(fingerprint, after=None)
+        self._enter("storing")
+        with self._database.transaction() as connection:
+            # Two copies that arrive together each find nothing; under the lock the later one sees the earlier.
+            postings.lock_index(connection)
+            if postings.latest_number(self._database) > seen:
+                found += self._search(fingerprint, after=seen)
+            self._store(connection, fingerprint, found)
+
+    def _search(self, fingerprint: Fingerprint, after: int | None) -> list[Match]:
+        return find_matches(
+            fingerprint,
+            PostgresIndex(self._database, after=after),
+            false_positive_rate=self._services.settings.false_positive_rate,
+        )
+
+    def _store(self, connection: Connection, fingerprint: Fingerprint, found: list[Match]) -> None:
+        known = recordings.by_numbers(self._database, {match.recording for match in found})
+        found = [match for match in found if match.recording in known and known[match.recording].id != self._id]
+        keys, frames = index_landmarks(fingerprint.peaks)
+        heard = Heard(
+            fingerprint.seconds,
+            len(keys),
+            is_silent(fingerprint),
+            fingerprint.truncated,
+            partial(share_within, fingerprint),
+        )
+        verdict = judge(heard, found, known, self._services.settings.duplicate_coverage)
+        recordings.finish(
+            connection,
+            self._id,
+            verdict.status,
+            verdict.reason,
+            detail=verdict.detail,
+            duration_seconds=fingerprint.seconds,
+            original_id=verdict.original.id if verdict.original else None,
+        )
+        match_store.replace(connection, self._id, [(known[match.recording].id, match) for match in found], FUNCTION)
+        if verdict.indexed:
+            whole = verdict.original is None
+            peaks = fingerprint.peaks if whole else peaks_within(fingerprint, verdict.indexed)
+            if not whole:
+                keys, frames = index_landmarks(peaks)
+            segments = packed_segments(peaks)
+            postings.store(connection, self._id, keys, frames, segments, index_version=fingerprint.version)
+        self._enter("committing")
+        self._claim.ensure_held()  # a worker that was taken for dead must not write after its successor
+
+    def _publish(self, recording: Recording) -> None:
+        found = [match for match in match_store.of(self._database, self._id) if match.decision is Decision.MATCH]
+        covered = [(match.query_start_seconds, match.query_end_seconds) for match in found]
+        seconds = recording.duration_seconds or 0.0
+        unheard = recording.match_status is not MatchStatus.FINGERPRINTED and not found
+        publish_event(
+            TOPIC,
+            RecordingFingerprinted(
+                recording_id=recording.id,
+                status=recording.match_status or MatchStatus.PENDING,
+                time=recording.updated_at or datetime.now(UTC),
+                reason=recording.reason,
+                original_id=recording.original_video_id,
+                duration_seconds=recording.duration_seconds,
+                novel_ranges=() if unheard else tuple(complement(covered, seconds, MINIMUM_NOVEL_SECONDS)),
+                matches=tuple(_summary(match) for match in found),
+            ),
+        )
+
+    def _report(self, _seconds: float) -> None:
+        now = time.monotonic()
+        if now - self._reported_at >= _PROGRESS_EVERY_SECONDS and self._stream is not None:
+            self._reported_at = now
+            with suppress(SonicGenError):  # progress is a courtesy; the work goes on without it
+                done = self._stream.tell() / max(1, self._upload.size_bytes)
+                report_progress(str(self._id), "decoding", min(1.0, done))
+
+
+def _summary(match: StoredMatch) -> MatchSummary:
+    return MatchSummary(
+        recording_id=match.reference_id,
+        query_start_seconds=match.query_start_seconds,
+        query_end_seconds=match.query_end_seconds,
+        reference_start_seconds=match.reference_start_seconds,
+        reference_end_seconds=match.reference_end_seconds,
+        probability=match.probability,
+        decision=str(match.decision),
+    )

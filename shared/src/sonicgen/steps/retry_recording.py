@@ -1,0 +1,32 @@
+"""Send a recording through fingerprinting and matching again."""
+
+from __future__ import annotations
+
+from sonicgen.cloud.bus import publish_message
+from sonicgen.domain.recording import Recording
+from sonicgen.events.objects import ObjectFinalized
+from sonicgen.steps import fingerprint_match
+from sonicgen.steps.services import Services
+from sonicgen.store import recordings
+
+TOPIC = "media-objects"
+
+
+def retry_recording(services: Services, recording: Recording) -> None:
+    """Ask for a recording's work anew: its state moves to pending, its ledger entry opens, its event is sent again.
+
+    The event has the bucket's own form, so that it takes the way that the first one took.
+    """
+    with services.database.transaction() as connection:
+        recordings.ask_again(connection, recording.id)
+    upload = ObjectFinalized(
+        bucket=recording.bucket,
+        name=recording.object_name,
+        generation=recording.generation,
+        size_bytes=recording.size_bytes,
+        md5=recording.content_md5,
+        content_type=recording.content_type,
+        event_id="",
+    )
+    services.ledger.reopen(fingerprint_match.FUNCTION, upload.identity)
+    publish_message(TOPIC, *upload.to_notification())

@@ -1,0 +1,40 @@
+"""What a step works with: settings, database, bus and ledger, each made when first used."""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+
+from sonicgen.cloud import bus, documents
+from sonicgen.cloud.once import Ledger
+from sonicgen.settings import Settings, settings
+from sonicgen.store.database import Database
+
+
+class Services:
+    """The services of one process; safe to share between threads once made."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def database(self) -> Database:
+        """Postgres; raises SettingsError when no address is set."""
+        return Database(self.settings.require_database_url())
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The event ledger."""
+        return Ledger(documents.client(), lease_seconds=self.settings.lease_seconds)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "database" in self.__dict__:
+            self.database.close()
+        documents.close_client()
+        bus.close()
+
+
+@lru_cache(maxsize=1)
+def services() -> Services:
+    """Return this process's services."""
+    return Services(settings())

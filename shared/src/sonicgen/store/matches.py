@@ -1,0 +1,104 @@
+"""Matches on record: which stretch of a recording is which stretch of another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import DictRow
+
+from sonicgen.domain.match import Decision, Match
+from sonicgen.errors import ConflictError
+from sonicgen.store.database import Connection, Database
+from sonicgen.store.statements import load_statements
+
+_SQL = load_statements("matches")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMatch:
+    """One match on record; fields as in `sonicgen.domain.match.Match`, with ids that last in place of a number."""
+
+    id: UUID
+    video_id: UUID
+    reference_id: UUID
+    query_start_seconds: float
+    query_end_seconds: float
+    reference_start_seconds: float
+    reference_end_seconds: float
+    speed: float
+    pitch: float
+    score: float
+    probability: float
+    log10_chance: float
+    decision: Decision
+    decided_by: str
+    created_at: datetime
+
+    def to_json(self) -> dict[str, object]:
+        """Return the documented form: ids and times as text, numbers rounded to what they are good for."""
+        return {
+            "id": str(self.id),
+            "video_id": str(self.video_id),
+            "reference_video_id": str(self.reference_id),
+            "query_start_seconds": round(self.query_start_seconds, 3),
+            "query_end_seconds": round(self.query_end_seconds, 3),
+            "reference_start_seconds": round(self.reference_start_seconds, 3),
+            "reference_end_seconds": round(self.reference_end_seconds, 3),
+            "speed": round(self.speed, 4),
+            "pitch": round(self.pitch, 4),
+            "score": round(self.score, 1),
+            "probability": round(self.probability, 6),
+            "log10_chance": round(self.log10_chance, 2),
+            "decision": str(self.decision),
+            "decided_by": self.decided_by,
+            "created_at": self.created_at.isoformat(),
+        }
+
+
+def replace(connection: Connection, video_id: UUID, found: Iterable[tuple[UUID, Match]], decided_by: str) -> None:
+    """Make these (reference id, match) pairs all that is on record for a recording, in the caller's transaction.
+
+    Raises ConflictError when a recording among them was forgotten meanwhile.
+    """
+    rows = [
+        {
+            **asdict(match),
+            "video_id": video_id,
+            "reference_id": reference_id,
+            "decision": match.decision.value,
+            "decided_by": decided_by,
+        }
+        for reference_id, match in found
+    ]
+    connection.execute(_SQL["delete_of"], {"video_id": video_id})
+    try:
+        with connection.cursor() as cursor:
+            cursor.executemany(_SQL["insert"], rows)
+    except psycopg.errors.ForeignKeyViolation as error:
+        raise ConflictError("A recording among the matches was forgotten meanwhile.") from error
+
+
+def of(database: Database, video_id: UUID) -> list[StoredMatch]:
+    """Return what a recording was found to hold of others, in the order of its own time."""
+    return _read(database, "of", video_id)
+
+
+def copies_of(database: Database, video_id: UUID) -> list[StoredMatch]:
+    """Return where a recording was found in others, in the order of its own time."""
+    return _read(database, "copies_of", video_id)
+
+
+def _read(database: Database, statement: str, video_id: UUID) -> list[StoredMatch]:
+    with database.transaction() as connection:
+        rows = connection.execute(_SQL[statement], {"video_id": video_id}).fetchall()
+    return [_match(row) for row in rows]
+
+
+def _match(row: DictRow) -> StoredMatch:
+    values = {**row, "decision": Decision(row["decision"]), "reference_id": row["reference_video_id"]}
+    del values["reference_video_id"]
+    return StoredMatch(**values)

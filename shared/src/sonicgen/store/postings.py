@@ -1,0 +1,183 @@
+"""The index in Postgres: postings by landmark key, every recording's peaks, and the search among them.
+
+A posting is (key, loc) with loc = number << 24 | frame; the number belongs to one store of one recording and is new at
+each store, so whoever has seen the index up to a number can ask for what came later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sonicgen.errors import NotFoundError
+from sonicgen.store.database import Connection, Database, Int4Array
+from sonicgen.store.statements import load_statements
+
+_SQL = load_statements("postings")
+
+FRAME_BITS = 24  # 108 hours of frames of 23 ms
+_COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_TRAILER = b"\xff\xff"
+# One row in COPY's binary format: two fields, each with its length, big-endian.
+_COPY_ROW = np.dtype([("fields", ">i2"), ("key_size", ">i4"), ("key", ">i4"), ("loc_size", ">i4"), ("loc", ">i8")])
+_ROWS_PER_WRITE = 50_000  # 1.1 MB: bounded memory for recordings of any length
+
+
+@dataclass(frozen=True, slots=True)
+class PostingVotes:
+    """How many landmarks agree on a recording (its number) and `delta`, the reference frame at query frame 0."""
+
+    number: int
+    delta: int
+    votes: int
+
+
+def lock_index(connection: Connection) -> None:
+    """Keep everybody else from storing until this transaction ends.
+
+    For looking again before storing: two equal files that arrive at once then end as one original and one copy.
+    """
+    connection.execute(_SQL["lock_index"])
+
+
+def store(
+    connection: Connection,
+    video_id: UUID,
+    keys: NDArray[np.int32],
+    frames: NDArray[np.int32],
+    peak_segments: Iterable[tuple[int, int, bytes]],
+    index_version: int,
+) -> int:
+    """Put a recording into the index in the caller's transaction, replacing what it had there; return its new number.
+
+    `keys` and `frames` (equal lengths, 0 <= frame < 2**24) are its landmarks; `peak_segments` are (segment, first
+    frame, packed peaks). Takes the index lock. Raises NotFoundError when the recording is not known.
+    """
+    if len(keys) != len(frames):
+        raise ValueError("Every key needs the frame of its anchor.")
+    if len(frames) and not (frames.min() >= 0 and frames.max() < 1 << FRAME_BITS):
+        raise ValueError(f"Frames must lie in 0 to {(1 << FRAME_BITS) - 1}.")
+    lock_index(connection)
+    row = connection.execute(_SQL["assign_number"], {"video_id": video_id, "index_version": index_version}).fetchone()
+    if row is None:
+        raise NotFoundError(f"There is no recording {video_id}.")
+    number = int(row["number"])
+    with connection.cursor() as cursor:
+        with cursor.copy(_SQL["copy_postings"]) as copy:
+            for block in _copy_blocks(keys, frames, number):
+                copy.write(block)
+        cursor.execute(_SQL["remove_peaks"], {"video_id": video_id})
+        rows = [{"video_id": video_id, "segment": s, "first_frame": f, "data": data} for s, f, data in peak_segments]
+        cursor.executemany(_SQL["insert_peaks"], rows)
+    return number
+
+
+def remove(connection: Connection, video_id: UUID) -> None:
+    """Take a recording out of the index, postings and peaks; its row stays."""
+    lock_index(connection)
+    connection.execute(_SQL["remove"], {"video_id": video_id})
+    connection.execute(_SQL["remove_peaks"], {"video_id": video_id})
+
+
+def candidates(
+    database: Database,
+    keys: NDArray[np.int32],
+    frames: NDArray[np.int32],
+    *,
+    limit: int,
+    max_postings: int,
+    after_number: int | None = None,
+) -> list[PostingVotes]:
+    """Return the best-supported (recording, offset) pairs, most votes first.
+
+    Keys with more than `max_postings` postings, and noisy ones, are left out whole. `after_number` looks only at what
+    was stored after that number.
+    """
+    with database.transaction() as connection:
+        return candidates_within(
+            connection, keys, frames, limit=limit, max_postings=max_postings, after_number=after_number
+        )
+
+
+def candidates_within(
+    connection: Connection,
+    keys: NDArray[np.int32],
+    frames: NDArray[np.int32],
+    *,
+    limit: int,
+    max_postings: int,
+    after_number: int | None = None,
+) -> list[PostingVotes]:
+    """Do what `candidates` does in the caller's transaction, for looking again under the index lock."""
+    values = {
+        "keys": Int4Array(keys),
+        "frames": Int4Array(frames),
+        "limit": limit,
+        "max_postings": max_postings,
+        "after_number": after_number,
+    }
+    rows = connection.execute(_SQL["candidates"], values).fetchall()
+    return [PostingVotes(row["number"], row["delta"], row["votes"]) for row in rows]
+
+
+def peak_segments(database: Database, number: int, first_frame: int, last_frame: int) -> list[tuple[int, bytes]]:
+    """Return (first frame, packed peaks) of every segment that reaches into the range; empty when there is none."""
+    values = {"number": number, "first_frame": first_frame, "last_frame": last_frame}
+    with database.transaction() as connection:
+        rows = connection.execute(_SQL["peak_segments"], values).fetchall()
+    return [(row["first_frame"], row["data"]) for row in rows]
+
+
+def latest_number(database: Database) -> int:
+    """Return the number stored last, 0 for an empty index; all that is stored later has a higher one."""
+    with database.transaction() as connection:
+        return int(_single(connection, "latest_number", "number"))
+
+
+def indexed_seconds(database: Database) -> float:
+    """Return how many seconds of sound the index holds; costs the same however many they are."""
+    with database.transaction() as connection:
+        return float(_single(connection, "indexed_seconds", "seconds"))
+
+
+def storage_bytes(database: Database) -> int:
+    """Return how much disk the postings and their indexes take."""
+    with database.transaction() as connection:
+        return int(_single(connection, "storage_bytes", "bytes"))
+
+
+def add_noisy(database: Database, keys: NDArray[np.int32], reason: str) -> None:
+    """Leave these keys out of every search from now on."""
+    with database.transaction() as connection:
+        connection.execute(_SQL["add_noisy"], {"keys": Int4Array(np.unique(keys)), "reason": reason})
+
+
+def remove_noisy(database: Database, keys: NDArray[np.int32]) -> None:
+    """Let these keys take part in searches again."""
+    with database.transaction() as connection:
+        connection.execute(_SQL["remove_noisy"], {"keys": Int4Array(keys)})
+
+
+def _single(connection: Connection, statement: str, column: str) -> float:
+    row = connection.execute(_SQL[statement]).fetchone()
+    assert row is not None  # noqa: S101 - a query without a condition on rows
+    value: float = row[column]
+    return value
+
+
+def _copy_blocks(keys: NDArray[np.int32], frames: NDArray[np.int32], number: int) -> Iterator[bytes]:
+    """Yield the postings in COPY's binary format, each once, ordered by key so that neighbours share index pages."""
+    packed = np.unique(keys.astype(np.int64) << FRAME_BITS | frames.astype(np.int64))
+    yield _COPY_HEADER
+    for start in range(0, len(packed), _ROWS_PER_WRITE):
+        part = packed[start : start + _ROWS_PER_WRITE]
+        rows = np.empty(len(part), _COPY_ROW)
+        rows["fields"], rows["key_size"], rows["loc_size"] = 2, 4, 8
+        rows["key"] = part >> FRAME_BITS
+        rows["loc"] = number << FRAME_BITS | (part & ((1 << FRAME_BITS) - 1))
+        yield rows.tobytes()
+    yield _COPY_TRAILER

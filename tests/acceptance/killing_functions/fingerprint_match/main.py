@@ -1,0 +1,39 @@
+"""The real step behind the real event, in a process that kills itself once where the test says.
+
+DATA/run/kill_at holds the name of a step; the file is removed by whoever dies of it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import functions_framework
+from cloudevents.http import CloudEvent
+from sonicgen.events.objects import parse_object_event
+
+from sonicgen.settings import settings
+from sonicgen.steps.fingerprint_match import fingerprint_match, prepare
+from sonicgen.steps.services import services
+
+prepare()
+KILL_AT = settings().data_dir / "run" / "kill_at"
+
+
+def die_if_told(step: str) -> None:
+    """Die without a word in the step that the file names."""
+    try:
+        told = KILL_AT.read_text()
+    except FileNotFoundError:
+        return
+    if told == step:
+        KILL_AT.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@functions_framework.cloud_event
+def main(event: CloudEvent) -> None:
+    """The same as functions/fingerprint_match, with the listener that kills."""
+    upload = parse_object_event(event)
+    if upload is not None:
+        fingerprint_match(services(), upload, die_if_told)
