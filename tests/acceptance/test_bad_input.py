@@ -68,7 +68,7 @@ INPUTS: dict[str, tuple[Callable[[Path], object], MatchStatus, set[Reason]]] = {
         MatchStatus.TOO_SHORT,
         {Reason.SILENT},
     ),
-    "half a second.wav": (lambda p: write_sound(p, sound(13, 0.5)), MatchStatus.TOO_SHORT, {Reason.TOO_SHORT}),
+    "half a second.wav": (lambda p: write_sound(p, sound(13)[:22_050]), MatchStatus.TOO_SHORT, {Reason.TOO_SHORT}),
     "wide.wav": (_write_wide, MatchStatus.FINGERPRINTED, {Reason.NEW}),
     "mute.mp4": (_write_mute_video, MatchStatus.FLAG, {Reason.NO_AUDIO_STREAM}),
     "truncated.mp3": (_write_truncated, MatchStatus.FINGERPRINTED, {Reason.NEW, Reason.TRUNCATED}),
@@ -161,10 +161,10 @@ def test_the_inbox_folder_is_the_buckets_door(system: Cloud, tmp_path: Path) -> 
     (system.folder.inbox / "sub folder").mkdir()
     shutil.copy(path, system.folder.inbox / "sub folder" / "through the door.mp3")
     (system.folder.inbox / ".hidden.mp3").write_bytes(path.read_bytes())
-    (system.folder.inbox / "half.mp3.part").write_bytes(path.read_bytes()[:1_000])
+    (system.folder.inbox / "unfinished.mp3.part").write_bytes(path.read_bytes()[:1_000])
     recording = system.final("through the door.mp3")
     assert recording.match_status is MatchStatus.FINGERPRINTED
-    assert not [r for r in system.all() if "hidden" in r.title or "half" in r.title]
+    assert not [r for r in system.all() if "hidden" in r.title or "unfinished" in r.title]
 
 
 def test_forgetting_an_original_judges_its_copies_anew(system: Cloud, music: Callable[..., Path]) -> None:

@@ -98,7 +98,7 @@ def make_music(seed: int, *, seconds: float, beats_per_minute: float, metre: int
     scale = np.array([0, 2, 3, 5, 7, 8, 10]) if seed % 2 else np.array([0, 2, 4, 5, 7, 9, 11])
     tonic = 45 + int(rng.integers(0, 12))
     degree = 7
-    for beat in range(int(seconds / beat_seconds)):
+    for beat in range(int(seconds / beat_seconds) + 1):
         at = beat * beat_seconds + rng.normal(0, 0.006)
         if beat % metre == 0:
             root = int(rng.choice([0, 3, 4, 5]))

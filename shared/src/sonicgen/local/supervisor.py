@@ -102,6 +102,7 @@ def _start_servers(crew: Crew, folder: DataFolder, settings: Settings, say: Say)
         _wait(servers, lambda port=port: _answers(port))  # type: ignore[misc]
     return {
         "SONICGEN_DATA": str(folder.root),
+        "SONICGEN_PORT": str(settings.port),
         "GOOGLE_CLOUD_PROJECT": settings.project_id,
         "STORAGE_EMULATOR_HOST": f"http://{HOST}:{storage_port}",
         "PUBSUB_EMULATOR_HOST": f"{HOST}:{pubsub_port}",

@@ -39,6 +39,12 @@ def _is_same_line(one: Span, other: Span) -> bool:
     return abs(left.last_line.at(meeting) - right.first_line.at(meeting)) <= SAME_LINE_FRAMES
 
 
+def _is_same_place(one: Span, other: Span) -> bool:
+    """Return whether two spans that overlap say the same, but for a slightly different tempo."""
+    middle = (max(one.first_frame, other.first_frame) + min(one.last_frame, other.last_frame)) / 2
+    return abs(one.line_at(middle).at(middle) - other.line_at(middle).at(middle)) <= SAME_LINE_FRAMES
+
+
 def _join(one: Span, other: Span) -> Span:
     left, right = (one, other) if one.first_frame <= other.first_frame else (other, one)
     end = left if left.last_frame > right.last_frame else right
@@ -79,7 +85,9 @@ def _drop_likenesses(spans: list[tuple[Span, float]]) -> list[tuple[Span, float]
             for other, _ in kept
             if other.alignment.recording == span.alignment.recording and _overlap(span, other) > 0.5
         ]
-        if len(rivals) < MOST_ALTERNATIVES and all(span.matched >= ALTERNATIVE_SHARE * r.matched for r in rivals):
+        if len(rivals) >= MOST_ALTERNATIVES or any(_is_same_place(span, rival) for rival in rivals):
+            continue
+        if all(span.matched >= ALTERNATIVE_SHARE * rival.matched for rival in rivals):
             kept.append((span, expected))
     return kept
 

@@ -13,16 +13,18 @@ from sonicgen.origin.ranges import Range, complement, union
 # Shorter novel stretches of a copy are the seams of its matches, not new material: matched ranges end within half a
 # second of the truth, on both sides of a gap, and a spoken sentence takes longer than this.
 MINIMUM_NOVEL_SECONDS = 5.0
-# Fewer landmarks than this cannot be recognised again.
-MINIMUM_LANDMARKS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What was heard in a recording. `share` returns how much of its sound (0 to 1) lies within some ranges."""
+    """What was heard in a recording.
+
+    `is_enough`: there is enough sound to recognise it by. `share` returns how much of its sound (0 to 1) lies within
+    some ranges.
+    """
 
     seconds: float
-    landmarks: int
+    is_enough: bool
     is_silent: bool
     is_truncated: bool
     share: Callable[[Sequence[Range]], float]
@@ -46,7 +48,7 @@ def judge(heard: Heard, matches: Sequence[Match], known: Mapping[int, Recording]
     all the same, so that nothing is ever lost to the index; whatever is not a copy is indexed whole, and its matches
     with others stay on record.
     """
-    if heard.landmarks < MINIMUM_LANDMARKS:
+    if not heard.is_enough:
         reason = Reason.SILENT if heard.is_silent else Reason.TOO_SHORT
         return Verdict(MatchStatus.TOO_SHORT, reason, None, [])
     ranges: dict[int, list[Range]] = defaultdict(list)

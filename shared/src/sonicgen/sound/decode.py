@@ -111,31 +111,30 @@ class Decoder:
         self, container: av.container.InputContainer, stream: av.AudioStream, source: _Source
     ) -> Iterator[av.AudioFrame]:
         packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets)
-                frames = packet.decode()
-            except StopIteration:
-                return
-            except (av.error.FFmpegError, ValueError) as error:
-                if source.error is not None:
-                    raise source.error from None
-                self.truncated = True
-                if not isinstance(error, av.error.InvalidDataError) or _is_demux_error(error):
-                    return
-                continue
-            if source.error is not None:
-                raise source.error
+        while (packet := self._next_packet(packets, source)) is not None:
             self.truncated |= packet.is_corrupt
+            try:
+                frames = packet.decode()
+            except (av.error.FFmpegError, ValueError):  # one bad packet; the next may be good
+                self.truncated |= packet.size > 0  # draining a Vorbis decoder at the very end may fail for no reason
+                continue
             for frame in frames:
                 if isinstance(frame, av.AudioFrame) and frame.samples:
                     self.truncated |= frame.is_corrupt
                     yield frame
 
-
-def _is_demux_error(error: Exception) -> bool:
-    """Return whether reading the container failed, after which demuxing cannot go on; a bad packet can be skipped."""
-    return getattr(error, "log", None) is None and "av_read_frame" in str(error)
+    def _next_packet(
+        self, packets: Iterator[av.Packet[av.AudioStream]], source: _Source
+    ) -> av.Packet[av.AudioStream] | None:
+        """Return the next packet, None at the end or where the file cannot be read on."""
+        packet = None
+        try:
+            packet = next(packets, None)
+        except (av.error.FFmpegError, ValueError, OSError):
+            self.truncated = True
+        if source.error is not None:
+            raise source.error
+        return packet
 
 
 def _open(source: _Source) -> av.container.InputContainer:

@@ -99,6 +99,16 @@ def _key(c: NDArray[np.int64]) -> np.int64:
 
 
 @njit(cache=True, nogil=True)
+def _add_up(near: NDArray[np.float64], moves: NDArray[np.int64], cost: NDArray[np.float64]) -> None:
+    """Write into `cost` how far each move has to go (plain loops: array expressions took four times as long)."""
+    for m in range(len(moves)):
+        total = 0.0
+        for d in range(5):
+            total += moves[m, d] * near[d]
+        cost[m] = total
+
+
+@njit(cache=True, nogil=True)
 def _keys(
     triples: NDArray[np.int32],
     frames: NDArray[np.int32],
@@ -114,6 +124,7 @@ def _keys(
     anchors = np.empty(n * probes, np.int32)
     base = np.empty(5, np.int64)
     step = np.empty(5, np.int64)
+    near = np.empty(5, np.float64)
     moved = np.empty(5, np.int64)
     cost = np.empty(len(moves), np.float64)
     place = np.empty(5, np.float64)
@@ -124,12 +135,12 @@ def _keys(
         place[2] = (pitches[c] - pitches[a]) / DIFFERENCE_STEP
         place[3] = (frames[b] - frames[a]) * tempo / TIME_STEP
         place[4] = (frames[c] - frames[a]) * tempo / TIME_STEP
-        cost[:] = 0.0
         for d in range(5):
             base[d] = math.floor(place[d])
             rest = place[d] - base[d]
             step[d] = 1 if rest >= 0.5 else -1
-            cost += moves[:, d] * min(rest, 1.0 - rest)
+            near[d] = min(rest, 1.0 - rest)
+        _add_up(near, moves, cost)
         for k in range(probes):
             best = np.argmin(cost)
             cost[best] = np.inf

@@ -31,7 +31,7 @@ from sonicgen.match.search import find_matches
 from sonicgen.origin.ranges import complement
 from sonicgen.origin.verdict import MINIMUM_NOVEL_SECONDS, Heard, judge
 from sonicgen.settings import settings
-from sonicgen.sound.fingerprint import Fingerprint, is_silent
+from sonicgen.sound.fingerprint import Fingerprint, has_enough_sound, is_silent
 from sonicgen.sound.fingerprint import fingerprint as take_fingerprint
 from sonicgen.sound.fingerprint import warm_up as warm_up_sound
 from sonicgen.sound.landmarks import index_landmarks
@@ -52,6 +52,7 @@ STEPS = ("claiming", "decoding", "matching", "storing", "committing", "publishin
 # A message is given up by the bus after ten deliveries; the last of them says so in the recording's state.
 MAXIMUM_ATTEMPTS = 10
 _PROGRESS_EVERY_SECONDS = 1.0
+_CATCH_UP_ROUNDS = 3
 
 StepListener = Callable[[str], None]
 
@@ -176,9 +177,7 @@ class _Work:
             self._stream = stream
             fingerprint = take_fingerprint(cast(BinaryIO, stream), on_progress=self._report)
         self._enter("matching")
-        # Read before searching: whatever is stored from here on is searched again under the lock.
-        seen = postings.latest_number(self._database)
-        found = self._search(fingerprint, after=None)
+        found, seen = self._search_all(fingerprint)
         self._enter("storing")
         with self._database.transaction() as connection:
             # Two copies that arrive together each find nothing; under the lock the later one sees the earlier.
@@ -186,6 +185,21 @@ class _Work:
             if postings.latest_number(self._database) > seen:
                 found += self._search(fingerprint, after=seen)
             self._store(connection, fingerprint, found)
+
+    def _search_all(self, fingerprint: Fingerprint) -> tuple[list[Match], int]:
+        """Search the index, then what was stored meanwhile; return the matches and the last number that was seen.
+
+        Each round has less to search than the one before, so that little is left to search under the lock.
+        """
+        seen = postings.latest_number(self._database)
+        found = self._search(fingerprint, after=None)
+        for _ in range(_CATCH_UP_ROUNDS):
+            newest = postings.latest_number(self._database)
+            if newest == seen:
+                break
+            found += self._search(fingerprint, after=seen)
+            seen = newest
+        return found, seen
 
     def _search(self, fingerprint: Fingerprint, after: int | None) -> list[Match]:
         return find_matches(
@@ -197,13 +211,12 @@ class _Work:
     def _store(self, connection: Connection, fingerprint: Fingerprint, found: list[Match]) -> None:
         known = recordings.by_numbers(self._database, {match.recording for match in found})
         found = [match for match in found if match.recording in known and known[match.recording].id != self._id]
-        keys, frames = index_landmarks(fingerprint.peaks)
         heard = Heard(
-            fingerprint.seconds,
-            len(keys),
-            is_silent(fingerprint),
-            fingerprint.truncated,
-            partial(share_within, fingerprint),
+            seconds=fingerprint.seconds,
+            is_enough=has_enough_sound(fingerprint),
+            is_silent=is_silent(fingerprint),
+            is_truncated=fingerprint.truncated,
+            share=partial(share_within, fingerprint),
         )
         verdict = judge(heard, found, known, self._services.settings.duplicate_coverage)
         recordings.finish(
@@ -219,8 +232,7 @@ class _Work:
         if verdict.indexed:
             whole = verdict.original is None
             peaks = fingerprint.peaks if whole else peaks_within(fingerprint, verdict.indexed)
-            if not whole:
-                keys, frames = index_landmarks(peaks)
+            keys, frames = index_landmarks(peaks)
             segments = packed_segments(peaks)
             postings.store(connection, self._id, keys, frames, segments, index_version=fingerprint.version)
         self._enter("committing")
