@@ -10,11 +10,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from sonicgen.cloud.objects import delete_object
-from sonicgen.events.objects import ObjectFinalized
 
 from sonicgen.cloud.bus import publish_message
+from sonicgen.cloud.objects import delete_object
 from sonicgen.domain.recording import MatchStatus, Reason, Recording
+from sonicgen.events.objects import ObjectFinalized
 from sonicgen.local.demo_sounds import write_sound
 from sonicgen.local.topology import MEDIA_OBJECTS
 from sonicgen.steps.add_recording import add_recording

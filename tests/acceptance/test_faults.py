@@ -30,15 +30,18 @@ def eventually_added(system: Cloud, path: Path) -> None:
     wait_for(attempt)
 
 
-@pytest.mark.parametrize("part", ["postgres", "servers", "fingerprint_match", "console", "inbox"])
+PARTS = ["postgres", "servers", "fingerprint_match", "console", "inbox"]
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_a_killed_part_is_started_again_and_nothing_is_lost(
     system: Cloud, music: Callable[..., Path], part: str
 ) -> None:
-    before = music(400 + len(part), f"before {part} dies.mp3")
+    before = music(400 + PARTS.index(part), f"before {part} dies.mp3")
     eventually_added(system, before)
     (killed,) = system.children(part)
     os.kill(killed, signal.SIGKILL)
-    after = music(450 + len(part), f"after {part} died.mp3")
+    after = music(450 + PARTS.index(part), f"after {part} died.mp3")
     eventually_added(system, after)
     for path in (before, after):
         recording = wait_for(lambda path=path: _final(system, path.name))  # type: ignore[misc]
@@ -58,7 +61,7 @@ def test_a_killed_supervisor_takes_its_parts_with_it_and_the_next_goes_on(
 ) -> None:
     path = music(500)
     with cloud(tmp_path / "data") as first:
-        parts = [pid for name in ("postgres", "servers", "fingerprint_match", "console", "inbox")
+        parts = [pid for name in PARTS
                  for pid in first.children(name)]  # fmt: skip
         added = add_recording(first.services.settings, path)
         first.process.kill()

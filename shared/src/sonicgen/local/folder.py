@@ -76,6 +76,7 @@ class DataFolder:
                     f"SonicGen already runs on {self.root} (process {owner});"
                     " use it, or name another folder with --data."
                 ) from error
+            self._addresses.unlink(missing_ok=True)  # left by one that was killed
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()

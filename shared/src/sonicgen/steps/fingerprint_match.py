@@ -28,12 +28,12 @@ from sonicgen.events.objects import ObjectFinalized
 from sonicgen.events.recording_fingerprinted import MatchSummary, RecordingFingerprinted
 from sonicgen.log import log, log_context, setup_logging
 from sonicgen.match.search import find_matches
+from sonicgen.match.search import warm_up as warm_up_search
 from sonicgen.origin.ranges import complement
 from sonicgen.origin.verdict import MINIMUM_NOVEL_SECONDS, Heard, judge
 from sonicgen.settings import settings
 from sonicgen.sound.fingerprint import Fingerprint, has_enough_sound, is_silent
 from sonicgen.sound.fingerprint import fingerprint as take_fingerprint
-from sonicgen.sound.fingerprint import warm_up as warm_up_sound
 from sonicgen.sound.landmarks import index_landmarks
 from sonicgen.sound.stretches import peaks_within, share_within
 from sonicgen.steps.search_index import PostgresIndex, packed_segments
@@ -60,7 +60,7 @@ StepListener = Callable[[str], None]
 def prepare() -> None:
     """Make the process ready for its first event: logs, and signal processing loaded."""
     setup_logging(settings().log_level)
-    warm_up_sound()
+    warm_up_search()
 
 
 def fingerprint_match(services: Services, upload: ObjectFinalized, enter: StepListener | None = None) -> Outcome:
