@@ -26,6 +26,8 @@ from sonicgen.steps.services import Services
 from sonicgen.store import recordings
 
 KILLING_FUNCTIONS = Path(__file__).parent / "killing_functions"
+# Work that was lost with its worker is taken over after this long; nobody wants to wait for half a minute here.
+LEASE_SECONDS = "4"
 T = TypeVar("T")
 COMMAND = (sys.executable, "-m", "sonicgen")
 
@@ -124,7 +126,7 @@ def cloud(data: Path, **environment: str) -> Iterator[Cloud]:
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """One embedded cloud for a module's tests."""
-    with cloud(tmp_path_factory.mktemp("data")) as running:
+    with cloud(tmp_path_factory.mktemp("data"), SONICGEN_LEASE_SECONDS=LEASE_SECONDS) as running:
         yield running
 
 

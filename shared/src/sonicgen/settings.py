@@ -40,7 +40,7 @@ class Settings(BaseSettings):
 
     false_positive_rate: float = Field(default=1e-3, gt=0, lt=1, alias="SONICGEN_FALSE_POSITIVE_RATE")
     duplicate_coverage: float = Field(default=0.9, gt=0, le=1, alias="SONICGEN_DUPLICATE_COVERAGE")
-    lease_seconds: float = Field(default=60.0, ge=1, alias="SONICGEN_LEASE_SECONDS")
+    lease_seconds: float = Field(default=30.0, ge=1, alias="SONICGEN_LEASE_SECONDS")
 
     @property
     def is_embedded(self) -> bool:

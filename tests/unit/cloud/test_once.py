@@ -18,7 +18,8 @@ from google.api_core import exceptions
 from google.cloud import firestore
 
 from sonicgen.cloud.documents import close_client, document_id
-from sonicgen.cloud.once import LEDGER_COLLECTION, Claim, Ledger, Outcome, run_once
+from sonicgen.cloud.ledger_entry import Outcome
+from sonicgen.cloud.once import LEDGER_COLLECTION, Claim, Ledger, run_once
 from sonicgen.errors import InputError, LeaseHeldError, MediaError, SettingsError, UnavailableError
 from sonicgen.local.firestore.threaded import ThreadedFirestore
 

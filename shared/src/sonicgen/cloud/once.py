@@ -22,15 +22,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from google.api_core import exceptions
 from google.cloud import firestore
 
 from sonicgen.cloud.documents import PATIENCE_SECONDS, call_options, document_id, explained
+from sonicgen.cloud.ledger_entry import Entry, Outcome, State, read_entry
 from sonicgen.errors import InputError, LeaseHeldError, SettingsError, SonicGenError, TransientError
 
 logger = logging.getLogger(__name__)
@@ -46,51 +46,6 @@ _RENEWALS = 3
 _ROUNDS = 5
 _OUTCOME_BYTES = 64 * 1024
 _REASON_CHARACTERS = 1000
-
-State = Literal["claimed", "released", "done", "failed"]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How the work on an event ended: `value` when done, `reason` when it failed for good."""
-
-    state: Literal["done", "failed"]
-    value: dict[str, Any] = field(default_factory=dict)
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One event in the ledger, as Firestore showed it at `read_at`."""
-
-    function: str
-    key: str
-    state: State
-    owner: str
-    attempts: int
-    outcome: dict[str, Any]
-    reason: str | None
-    lease_seconds: float
-    written_at: datetime
-    read_at: datetime
-    expires_at: datetime | None
-
-    @property
-    def ended(self) -> Outcome | None:
-        """The outcome, None while the work is open or when it ended so long ago that it counts as forgotten."""
-        if self.state not in {"done", "failed"} or (self.expires_at is not None and self.expires_at <= self.read_at):
-            return None
-        return Outcome("done" if self.state == "done" else "failed", self.outcome, self.reason)
-
-    @property
-    def leased(self) -> bool:
-        """Whether somebody held a live lease at `read_at`."""
-        return self.state == "claimed" and self.age_seconds <= self.lease_seconds
-
-    @property
-    def age_seconds(self) -> float:
-        """How long before `read_at` the entry was written: for a claim, since it was made or renewed."""
-        return (self.read_at - self.written_at).total_seconds()
 
 
 class Ledger:
@@ -146,14 +101,14 @@ class Ledger:
         """Return the entry of an event, None when it never came. Raises UnavailableError."""
         with explained(f"reading the ledger entry of {key} for {function}"):
             snapshot = self._reference(function, key).get(**self._options())
-        return _entry(snapshot) if snapshot.exists else None
+        return read_entry(snapshot) if snapshot.exists else None
 
     def failures(self, limit: int = 100) -> list[Entry]:
         """Return entries that failed for good, at most `limit`. Raises UnavailableError."""
         failed = firestore.FieldFilter("state", "==", "failed")
         query = self._client.collection(LEDGER_COLLECTION).where(filter=failed).limit(limit)
         with explained("listing the failures in the ledger"):
-            return [_entry(snapshot) for snapshot in query.get(**self._options())]
+            return [read_entry(snapshot) for snapshot in query.get(**self._options())]
 
     def reopen(self, function: str, key: str) -> bool:
         """Let an event that ended be worked on again; False when the ledger has no such event.
@@ -353,20 +308,3 @@ def _give_back(claim: Claim, error: BaseException) -> None:
 def _released(reason: str | None) -> dict[str, Any]:
     reason = reason[:_REASON_CHARACTERS] if reason else None
     return {"state": "released", "reason": reason, "lease_expires_at": None, "expires_at": None}
-
-
-def _entry(snapshot: firestore.DocumentSnapshot) -> Entry:
-    content = snapshot.to_dict()
-    return Entry(
-        function=content["function"],
-        key=content["key"],
-        state=content["state"],
-        owner=content["owner"],
-        attempts=content["attempts"],
-        outcome=json.loads(content["outcome"]) if content.get("outcome") else {},
-        reason=content.get("reason"),
-        lease_seconds=content["lease_seconds"],
-        written_at=snapshot.update_time,
-        read_at=snapshot.read_time,
-        expires_at=content.get("expires_at"),
-    )
