@@ -108,8 +108,11 @@ def cloud(data: Path, **environment: str) -> Iterator[Cloud]:
     )
     assert process.stdout is not None
     try:
-        wait_for(lambda: (folder.run / "addresses.json").exists() or process.poll() is not None, 120)
-        assert process.poll() is None, process.stdout.read().decode()
+        said = b""
+        while b"is up after" not in said:
+            line = process.stdout.readline()
+            assert line, said.decode()
+            said += line
         with pytest.MonkeyPatch.context() as patch:
             for name, value in folder.read_addresses().items():
                 patch.setenv(name, value)

@@ -24,7 +24,7 @@ from sonicgen.errors import InputError, LeaseHeldError, MediaError, SettingsErro
 from sonicgen.local.firestore.threaded import ThreadedFirestore
 
 LONG = 60.0
-SHORT = 0.6
+SHORT = 1.5
 FUNCTION = "fingerprint_match"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -73,6 +75,14 @@ def _running(port: int | None) -> Iterator[tuple[System, threading.Event]]:
     output.print("Stopped. Everything is kept; start again with [bold]sonicgen up[/].")
 
 
+def _own_name() -> str:
+    """Return how this command is called from here: by its name when it is on the path, otherwise by its file."""
+    if shutil.which("sonicgen"):
+        return "sonicgen"
+    called = Path(sys.argv[0]).absolute()
+    return str(called.relative_to(Path.cwd())) if called.is_relative_to(Path.cwd()) else str(called)
+
+
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
@@ -80,6 +90,7 @@ def _interrupt(*_: object) -> None:
 def _print_hints(system: System) -> None:
     data = "" if system.folder.root == Path("data").absolute() else f" --data {escape(str(system.folder.root))}"
     output.print(f"Copy recordings into {escape(str(system.folder.inbox))}/, or in another terminal:")
-    output.print(f"  [bold]sonicgen{data} add[/] RECORDING…     upload and follow", highlight=False)
-    output.print(f"  [bold]sonicgen{data} find[/] CLIP          where is it from?", highlight=False)
+    command = f"{escape(_own_name())}{data}"
+    output.print(f"  [bold]{command} add[/] RECORDING…   upload and follow")
+    output.print(f"  [bold]{command} find[/] CLIP        where is it from?")
     output.print("Ctrl-C stops all of it.")
