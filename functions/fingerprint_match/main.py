@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functions_framework
 from cloudevents.http import CloudEvent
-from sonicgen.events.objects import parse_object_event
 
+from sonicgen.events.objects import parse_object_event
 from sonicgen.steps.fingerprint_match import fingerprint_match, prepare
 from sonicgen.steps.services import services
 

@@ -19,8 +19,8 @@ from uuid import UUID
 
 from sonicgen.cloud.bus import publish_event
 from sonicgen.cloud.documents import clear_progress, report_progress
-from sonicgen.cloud.objects import ObjectReader, open_object
 from sonicgen.cloud.ledger_entry import Outcome
+from sonicgen.cloud.objects import ObjectReader, open_object
 from sonicgen.cloud.once import Claim, run_once
 from sonicgen.domain.match import Decision, Match
 from sonicgen.domain.recording import MatchStatus, Reason, Recording, recording_id

@@ -10,8 +10,8 @@ import signal
 
 import functions_framework
 from cloudevents.http import CloudEvent
-from sonicgen.events.objects import parse_object_event
 
+from sonicgen.events.objects import parse_object_event
 from sonicgen.settings import settings
 from sonicgen.steps.fingerprint_match import fingerprint_match, prepare
 from sonicgen.steps.services import services
