@@ -10,8 +10,8 @@ from sonicgen.steps.services import Services
 from sonicgen.store import recordings
 
 DEAD_LETTERS_HOLD = "dead-letters-hold"
-# A recording that is pending for this long has no worker: leases live half a minute and are renewed while work goes on, and
-# the slowest step seen (a 10-hour file on one busy core) took under five minutes.
+# A recording that is pending for this long has no worker: leases live half a minute and are renewed while work goes
+# on, and the slowest step seen (a 10-hour file on one busy core) took under five minutes.
 STRANDED_SECONDS = 3_600.0
 
 
