@@ -24,14 +24,26 @@ class Candidate:
     votes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """Where the landmarks that were asked for occur.
+
+    `counts[i]` postings belong to the i-th key (int64). `recordings` (int64, below 2^38) and `frames` (int32, below
+    2^24) hold them one after the other, those of a key in order of recording and frame, each once.
+    """
+
+    counts: NDArray[np.int64]
+    recordings: NDArray[np.int64]
+    frames: NDArray[np.int32]
+
+
 class Index(Protocol):
     """Postings by landmark key, and every recording's peaks for verification."""
 
-    def candidates(self, keys: NDArray[np.int32], frames: NDArray[np.int32], limit: int) -> list[Candidate]:
-        """Return the best-supported (recording, offset) pairs, most votes first.
+    def postings(self, keys: NDArray[np.int32]) -> Postings:
+        """Return the postings of keys, which ascend without repetition.
 
-        `keys` and `frames` are of equal length: a landmark key and the query frame of its anchor. Keys with too many
-        postings carry no information and are left out whole, never cut off by recording.
+        Keys with too many postings carry no information and are left out whole (count 0), never cut off by recording.
         """
 
     def peaks(self, recording: int, first_frame: int, last_frame: int) -> Peaks:

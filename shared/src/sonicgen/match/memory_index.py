@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sonicgen.match.index import Candidate
-from sonicgen.match.votes import count_votes
+from sonicgen.match.index import Postings
 from sonicgen.sound.fingerprint import Fingerprint
 from sonicgen.sound.landmarks import index_landmarks
 from sonicgen.sound.packing import SEGMENT_FRAMES as PACKED_FRAMES
@@ -36,20 +35,18 @@ class MemoryIndex:
             self._segments[recording, segment] = pack_peaks(peaks, segment * PACKED_FRAMES)
         self._seconds += fingerprint.seconds
 
-    def candidates(self, keys: NDArray[np.int32], frames: NDArray[np.int32], limit: int) -> list[Candidate]:
-        """Return the best-supported (recording, offset) pairs, most votes first."""
+    def postings(self, keys: NDArray[np.int32]) -> Postings:
+        """Return the postings of keys, which ascend without repetition; none of a key with too many."""
         self._merge()
-        order = np.argsort(keys)  # ascending look-ups stay in the processor's cache: four times as fast
-        keys, frames = keys[order], frames[order]
         first = np.searchsorted(self._keys, keys, "left")
-        hit = first < len(self._keys)
-        hit[hit] = self._keys[first[hit]] == keys[hit]
-        keys, frames, first = keys[hit], frames[hit], first[hit]
-        counts = np.searchsorted(self._keys, keys, "right") - first
+        counts = np.zeros(len(keys), np.int64)
+        hit = np.nonzero(first < len(self._keys))[0]
+        hit = hit[self._keys[first[hit]] == keys[hit]]
+        counts[hit] = np.searchsorted(self._keys, keys[hit], "right") - first[hit]
         counts[counts > self._most_postings] = 0
         before = np.cumsum(counts) - counts
         places = np.repeat(first - before, counts) + np.arange(counts.sum())
-        return count_votes(self._recordings[places], self._frames[places], np.repeat(frames, counts), limit)
+        return Postings(counts, self._recordings[places].astype(np.int64), self._frames[places])
 
     def peaks(self, recording: int, first_frame: int, last_frame: int) -> Peaks:
         """Return the recording's peaks with first_frame <= frame <= last_frame; empty when there are none."""
@@ -78,6 +75,9 @@ class MemoryIndex:
             return
         parts = [(self._keys, self._recordings, self._frames), *self._added]
         keys, recordings, frames = (np.concatenate(column) for column in zip(*parts, strict=True))
-        order = np.argsort(keys, kind="stable")
-        self._keys, self._recordings, self._frames = keys[order], recordings[order], frames[order]
+        order = np.lexsort((frames, recordings, keys))
+        keys, recordings, frames = keys[order], recordings[order], frames[order]
+        again = (np.diff(keys) == 0) & (np.diff(recordings) == 0) & (np.diff(frames) == 0)
+        once = np.concatenate(([True], ~again))
+        self._keys, self._recordings, self._frames = keys[once], recordings[once], frames[once]
         self._added = []

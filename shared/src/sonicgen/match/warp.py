@@ -5,11 +5,12 @@ The query's peaks are rescaled, never the audio. The fit that follows a hit is e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sonicgen.match.votes import Question
 from sonicgen.sound.landmarks import query_landmarks
 from sonicgen.sound.peaks import Peaks
 
@@ -23,13 +24,16 @@ class Warp:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """One step of the search: warps to try, and how densely to ask (targets an anchor, keys a landmark)."""
+class Density:
+    """How densely to ask: targets an anchor, keys a landmark."""
 
-    warps: tuple[Warp, ...]
     fan: int
     probes: int
-    tried: int  # warps tried up to and with this stage: chance has had that many goes
+
+    @property
+    def keys(self) -> int:
+        """Keys an anchor, at most."""
+        return self.fan * (self.fan - 1) // 2 * self.probes
 
 
 def _speeds(*percents: float) -> tuple[Warp, ...]:
@@ -50,13 +54,22 @@ UNCHANGED = (Warp(),)
 NEAR = _speeds(1.5, 3, 4.5) + _pitches(1.5, 3, 4.5) + _tempos(2.5, 5)
 # Up to speed ±10 %, pitch ±6 % (a semitone), tempo ±15 %.
 FAR = _speeds(6, 7.5, 9, 10.5) + _pitches(6) + _tempos(7.5, 10, 12.5, 15)
+GRID = NEAR + FAR
 
-QUICK = Stage(UNCHANGED, 4, 2, 1)
-DENSE = Stage(UNCHANGED, 6, 6, 1)
-WARPED = Stage(NEAR, 6, 6, len(NEAR))
-WIDE = Stage(FAR, 6, 6, len(NEAR) + len(FAR))
+# From the densest: targets an anchor, keys a landmark.
+_DENSITIES = tuple(Density(*both) for both in ((6, 6), (6, 4), (5, 4), (4, 4), (4, 2), (3, 2)))
 
 
-def landmarks(peaks: Peaks, warp: Warp, stage: Stage) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return the (keys, frames) that the query asks for under one guess."""
-    return query_landmarks(peaks, stage.fan, stage.probes, warp.tempo, warp.pitch)
+def ask(peaks: Peaks, warps: Sequence[Warp], most_keys: int) -> list[Question]:
+    """Return what the query asks for under each guess, with at most about `most_keys` keys.
+
+    The fewer peaks there are, the more densely each is asked for; of too many only the strongest are anchors.
+    """
+    affordable = most_keys / max(1, len(peaks))
+    density = next((d for d in _DENSITIES if d.keys <= affordable), _DENSITIES[-1])
+    share = affordable / density.keys
+    weakest = 0.0 if share >= 1.0 else float(np.quantile(peaks.strengths, 1.0 - share))
+    return [
+        Question(*query_landmarks(peaks, density.fan, density.probes, w.tempo, w.pitch, weakest_anchor=weakest))
+        for w in warps
+    ]

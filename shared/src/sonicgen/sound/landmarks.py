@@ -70,15 +70,17 @@ def _strongest_targets(
 
 @njit(cache=True, nogil=True)
 def _triples(
-    frames: NDArray[np.int32], pitches: NDArray[np.float32], strengths: NDArray[np.float32], fan: int
+    frames: NDArray[np.int32], pitches: NDArray[np.float32], strengths: NDArray[np.float32], fan: int, weakest: float
 ) -> NDArray[np.int32]:
-    """Return (n, 3) indexes of anchor, nearer target, farther target."""
+    """Return (n, 3) indexes of anchor (of strength `weakest` or more), nearer target, farther target."""
     room = len(frames) * (fan * (fan - 1) // 2)
     triples = np.empty((room, 3), np.int32)
     targets = np.empty(fan, np.int32)
     levels = np.empty(fan, np.float32)
     n = 0
     for i in range(len(frames)):
+        if strengths[i] < weakest:
+            continue
         m = _strongest_targets(frames, pitches, strengths, i, fan, targets, levels)
         for p in range(m):
             for q in range(p + 1, m):
@@ -162,17 +164,18 @@ def index_landmarks(peaks: Peaks) -> tuple[NDArray[np.int32], NDArray[np.int32]]
 
 
 def query_landmarks(
-    peaks: Peaks, fan: int, probes: int, tempo: float = 1.0, pitch: float = 1.0
+    peaks: Peaks, fan: int, probes: int, tempo: float = 1.0, pitch: float = 1.0, *, weakest_anchor: float = 0.0
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return the landmarks that a query asks for, as if it had been played at the reference's speed.
 
     `fan`: targets an anchor (at most 8). `probes`: keys a landmark (at most 16). `tempo` and `pitch`: how much faster
-    and higher the query is thought to be; frames come back in the reference's time.
+    and higher the query is thought to be; frames come back in the reference's time. `weakest_anchor`: the strength from
+    which a peak may be an anchor; targets may be weaker.
     """
     if not 2 <= fan <= LARGEST_FAN or not 1 <= probes <= MOVES:
         raise ValueError("fan must be 2 to 8, probes 1 to 16.")
     if len(peaks.strengths) != len(peaks):
         raise ValueError("Landmarks need the peaks' strengths, which stored peaks do not have.")
-    triples = _triples(peaks.frames, peaks.pitches, peaks.strengths, fan)
+    triples = _triples(peaks.frames, peaks.pitches, peaks.strengths, fan, weakest_anchor)
     keys, frames = _keys(triples, peaks.frames, peaks.pitches, tempo, pitch_steps(pitch), _MOVES, probes)
     return keys, frames

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from sonicgen.match.index import Candidate
+from sonicgen.match.index import Postings
 from sonicgen.sound.packing import SEGMENT_FRAMES, pack_peaks, split_segments, unpack_peaks
 from sonicgen.sound.peaks import Peaks, join_peaks
 from sonicgen.store import postings
@@ -28,22 +28,21 @@ def packed_segments(peaks: Peaks) -> Iterator[tuple[int, int, bytes]]:
 class PostgresIndex:
     """Implements sonicgen.match.index.Index; `after` limits it to recordings stored after that number."""
 
-    def __init__(self, database: Database, after: int | None = None) -> None:
+    def __init__(
+        self, database: Database, after: int | None = None, most_postings: int = MAXIMUM_POSTINGS_PER_KEY
+    ) -> None:
         self._database = database
         self._after = after
+        self._most_postings = most_postings
         self._seconds: float | None = None
 
-    def candidates(self, keys: NDArray[np.int32], frames: NDArray[np.int32], limit: int) -> list[Candidate]:
-        """Return the best-supported (recording, offset) pairs, most votes first."""
-        rows = postings.candidates(
-            self._database,
-            keys,
-            frames,
-            limit=limit,
-            max_postings=MAXIMUM_POSTINGS_PER_KEY,
-            after_number=self._after,
+    def postings(self, keys: NDArray[np.int32]) -> Postings:
+        """Return the postings of keys, which ascend without repetition; none of a key with too many."""
+        counts, locs = postings.postings_of(
+            self._database, keys, max_postings=self._most_postings, after_number=self._after
         )
-        return [Candidate(row.number, row.delta, row.votes) for row in rows]
+        frames = (locs & ((1 << postings.FRAME_BITS) - 1)).astype(np.int32)
+        return Postings(counts, locs >> postings.FRAME_BITS, frames)
 
     def peaks(self, recording: int, first_frame: int, last_frame: int) -> Peaks:
         """Return the recording's peaks between two frames."""

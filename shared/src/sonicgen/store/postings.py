@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -122,6 +123,35 @@ def candidates_within(
     }
     rows = connection.execute(_SQL["candidates"], values).fetchall()
     return [PostingVotes(row["number"], row["delta"], row["votes"]) for row in rows]
+
+
+def postings_of(
+    database: Database, keys: NDArray[np.int32], *, max_postings: int, after_number: int | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return how many postings each key has, and their locs, those of a key together and ascending.
+
+    `keys` ascend without repetition. Keys with more than `max_postings` postings, and noisy ones, have none.
+    `after_number` looks only at what was stored after that number.
+    """
+    values = {"keys": Int4Array(keys), "max_postings": max_postings, "after_number": after_number}
+    with database.transaction() as connection:
+        row = connection.execute(_SQL["postings"], values, binary=True).fetchone()
+    if row is None or row["keys"] is None:
+        return np.zeros(len(keys), np.int64), np.empty(0, np.int64)
+    places = np.searchsorted(keys, _array_items(row["keys"], ">i4"))
+    locs = _array_items(row["locs"], ">i8").astype(np.int64)
+    counts = np.bincount(places, minlength=len(keys)).astype(np.int64)
+    too_many = counts > max_postings
+    if too_many.any():
+        locs = locs[~too_many[places]]
+        counts[too_many] = 0
+    return counts, locs
+
+
+def _array_items(data: bytes, kind: str) -> NDArray[np.integer[Any]]:
+    """Return the items of a Postgres array in its binary format: a header of 20 bytes, then (size, value) each."""
+    items: NDArray[np.integer[Any]] = np.frombuffer(data, [("size", ">i4"), ("value", kind)], offset=20)["value"]
+    return items
 
 
 def peak_segments(database: Database, number: int, first_frame: int, last_frame: int) -> list[tuple[int, bytes]]:

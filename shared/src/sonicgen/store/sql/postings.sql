@@ -25,6 +25,9 @@ values (%(video_id)s, %(segment)s, %(first_frame)s, %(data)s);
 select number, delta, votes
 from find_fingerprint_candidates(%(keys)s, %(frames)s, %(limit)s, %(max_postings)s, %(after_number)s);
 
+-- name: postings
+select keys, locs from find_fingerprint_postings(%(keys)s, %(max_postings)s, %(after_number)s);
+
 -- name: latest_number
 select coalesce(max(number), 0) as number from videos;
 
