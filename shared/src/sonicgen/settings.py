@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -40,6 +41,7 @@ class Settings(BaseSettings):
 
     false_positive_rate: float = Field(default=1e-3, gt=0, lt=1, alias="SONICGEN_FALSE_POSITIVE_RATE")
     duplicate_coverage: float = Field(default=0.9, gt=0, le=1, alias="SONICGEN_DUPLICATE_COVERAGE")
+    match_policy: Literal["chance", "v1", "v2"] = Field(default="chance", alias="SONICGEN_MATCH_POLICY")
     lease_seconds: float = Field(default=30.0, ge=1, alias="SONICGEN_LEASE_SECONDS")
 
     @property

@@ -53,10 +53,12 @@ def list_recordings(
 
 def show(identifier: Identifier, json: AsJson = False) -> None:
     """Show one recording: its state, what it is a copy of, its matches and its copies."""
+    from sonicgen.steps.explain_match import shared_segments_of
     from sonicgen.store import matches, recordings
 
     with connected() as services:
         recording = recordings.get_by_prefix(services.database, identifier)
+        shared = shared_segments_of(services, recording)
         ranges = matches.of(services.database, recording.id)
         copies = recordings.copies_of(services.database, recording.id)
         titles = {r: recordings.get(services.database, r).title for r in {m.reference_id for m in ranges}}
@@ -66,6 +68,7 @@ def show(identifier: Identifier, json: AsJson = False) -> None:
                 **recording_json(recording),
                 "matches": [match.to_json() for match in ranges],
                 "copies": [recording_json(copy) for copy in copies],
+                "shared_segments": [segment.to_json() for segment in shared],
             }
         )
         return
@@ -75,6 +78,11 @@ def show(identifier: Identifier, json: AsJson = False) -> None:
             f"  {clock(match.query_start_seconds)}–{clock(match.query_end_seconds)} is in "
             f"[bold]{escape(titles[match.reference_id])}[/] [dim]{str(match.reference_id)[:8]}[/] from "
             f"{clock(match.reference_start_seconds)}, speed {match.speed:.3f}, {match.decision}"
+        )
+    for segment in shared:
+        output.print(
+            f"  {clock(segment.start_seconds)}–{clock(segment.end_seconds)} is shared material, "
+            f"also in {segment.count} other recordings"
         )
     for copy in copies:
         output.print(f"  copy: {escape(copy.title)} [dim]{str(copy.id)[:8]}[/]")

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from sonicgen import __version__
-from sonicgen.cli import add, care, catalogue, find, up
+from sonicgen.cli import add, care, catalogue, find, index, up
 from sonicgen.cli.console import errors
 from sonicgen.errors import SonicGenError
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("demo")(up.demo)
 app.command("add")(add.add)
+app.command("index")(index.index)
 app.command("find")(find.find)
 app.command("list")(catalogue.list_recordings)
 app.command("show")(catalogue.show)

@@ -34,3 +34,17 @@ def complement(ranges: Iterable[Range], seconds: float, minimum_seconds: float =
 def total_seconds(ranges: Iterable[Range]) -> float:
     """Return how long the ranges are together, counting no moment twice."""
     return sum(end - start for start, end in union(ranges))
+
+
+def subtract(ranges: Iterable[Range], removed: Iterable[Range]) -> list[Range]:
+    """Return what of the ranges lies outside of those removed, as ordered stretches that do not touch."""
+    removed = union(removed)
+    left: list[Range] = []
+    for start, end in union(ranges):
+        at = start
+        for low, high in removed:
+            if high > at and low < end:
+                left.append((at, low))
+                at = high
+        left.append((at, end))
+    return [(start, end) for start, end in left if end > start]
