@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import os
 import random
 import shutil
@@ -18,10 +19,9 @@ import psutil
 
 from sonicgen.domain.match import Decision
 from sonicgen.domain.recording import Recording
-from sonicgen.local.demo_sounds import RATE_HZ, make_music, make_pieces, read_sound, write_sound
+from sonicgen.local.demo_sounds import RATE_HZ, Sound, make_music, make_pieces, read_sound, write_sound
 from sonicgen.local.supervisor import System, free_port, running
 from sonicgen.settings import read_settings
-from sonicgen.sound.decode import decode_blocks
 from sonicgen.steps.add_recording import add_recording
 from sonicgen.steps.find_clip import find_clip
 from sonicgen.steps.services import Services
@@ -30,7 +30,6 @@ from sonicgen.store import recordings
 # Real recordings, where there are some; see docs/benchmarks.md.
 SHARED = Path(os.environ.get("SONICGEN_SHARED", Path(__file__).parents[2] / "shared"))
 IDLE_SECONDS = 5
-TEN_HOURS_SECONDS = 36_000
 
 
 @contextmanager
@@ -122,23 +121,29 @@ def measure_ten_hours() -> dict[str, str]:
 
 
 def write_ten_hours(path: Path) -> None:
-    """Write ten hours of mp3: real recordings one after the other where there are some, our own music otherwise.
+    """Write ten hours of mp3: an hour of real recordings where there are some, of our own music otherwise, ten times.
 
-    An mp3 is a row of frames, so that the pieces are encoded once and repeated as bytes.
+    An mp3 is a row of frames, so that the hour is encoded once and repeated as bytes.
     """
-    pieces = path.with_suffix(".pieces.mp3")
-    sources = real_recordings()
-    if sources:
-        write_sound(pieces, np.concatenate([read_sound(source) for source in sources]), bit_rate=64_000)
-    else:
-        sounds = [make_music(seed, seconds=60, beats_per_minute=60 + seed, metre=4) for seed in range(20)]
-        write_sound(pieces, np.concatenate(sounds), bit_rate=64_000)
-    seconds = sum(len(block) for block in decode_blocks(pieces)) / 11_025
+    hour = path.with_suffix(".hour.mp3")
+    write_sound(hour, np.concatenate(list(_an_hour_of_sound()))[: 3_600 * RATE_HZ], bit_rate=64_000)
+    data = hour.read_bytes()
+    hour.unlink()
     with path.open("wb") as out:
-        for _ in range(int(TEN_HOURS_SECONDS // seconds) + 1):
-            with pieces.open("rb") as file:
-                shutil.copyfileobj(file, out)
-    pieces.unlink()
+        for _ in range(10):
+            out.write(data)
+
+
+def _an_hour_of_sound() -> Iterator[Sound]:
+    seconds = 0.0
+    sources = iter(real_recordings())
+    for seed in itertools.count():
+        source = next(sources, None)
+        sound = read_sound(source) if source else make_music(seed, seconds=60, beats_per_minute=60 + seed, metre=4)
+        yield sound
+        seconds += len(sound) / RATE_HZ
+        if seconds > 3_600:
+            return
 
 
 def measure_archive() -> dict[str, str]:

@@ -9,6 +9,7 @@ import math
 import shutil
 import subprocess
 import wave
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -150,12 +151,15 @@ def disturb(sound: Sound, *, start_seconds: float, seconds: float, speed: float,
 
 
 def read_sound(path: Path) -> Sound:
-    """Return a file's first audio stream as mono samples at 44.1 kHz."""
+    """Return a file's first audio stream as mono samples at 44.1 kHz; damaged packets are left out."""
     blocks = [np.zeros(0, np.float32)]
+    resampler = av.AudioResampler("flt", "mono", RATE_HZ)
     with av.open(str(path)) as container:
-        resampler = av.AudioResampler("flt", "mono", RATE_HZ)
-        for frame in (*container.decode(audio=0), None):
-            blocks += [piece.to_ndarray()[0] for piece in resampler.resample(frame)]
+        for packet in container.demux(audio=0):
+            with suppress(av.FFmpegError):
+                for frame in packet.decode():
+                    blocks += [piece.to_ndarray()[0] for piece in resampler.resample(frame)]
+        blocks += [piece.to_ndarray()[0] for piece in resampler.resample(None)]
     return np.concatenate(blocks)
 
 
