@@ -17,6 +17,7 @@ from sonicgen.match.votes import Question, find_candidates
 from sonicgen.sound.fingerprint import Fingerprint
 from sonicgen.sound.landmarks import index_landmarks, query_landmarks
 from sonicgen.sound.spectrum import SAMPLE_RATE_HZ
+from sonicgen.steps.pack_index import pack_index
 from sonicgen.steps.search_index import PostgresIndex, packed_segments
 from sonicgen.store import postings, recordings
 from sonicgen.store.database import Database
@@ -50,7 +51,14 @@ def store(database: Database, made: Fingerprint) -> int:
     return number
 
 
-@pytest.fixture(params=["memory", "postgres"])
+def rows_left(database: Database) -> int:
+    with database.transaction() as connection:
+        row = connection.execute("select count(*) as n from fingerprints").fetchone()
+    assert row is not None
+    return int(row["n"])
+
+
+@pytest.fixture(params=["memory", "rows", "packed", "mixed"])
 def build(request: pytest.FixtureRequest) -> Build:
     """Make an index that holds fingerprints under the numbers 1, 2, ..."""
 
@@ -61,7 +69,14 @@ def build(request: pytest.FixtureRequest) -> Build:
                 index.add(number, made)
             return index
         database: Database = request.getfixturevalue("database")
-        assert [store(database, made) for made in fingerprints] == [*range(1, len(fingerprints) + 1)]
+        half = len(fingerprints) // 2 if request.param == "mixed" else 0
+        assert [store(database, made) for made in fingerprints[:half]] == [*range(1, half + 1)]
+        if half:
+            assert pack_index(database) == 1
+        assert [store(database, made) for made in fingerprints[half:]] == [*range(half + 1, len(fingerprints) + 1)]
+        if request.param == "packed" and fingerprints:
+            assert pack_index(database) == 1
+            assert not rows_left(database)
         return PostgresIndex(database, most_postings=most_postings)
 
     return make
@@ -124,10 +139,13 @@ def question(clip: Fingerprint, tempo: float) -> Question:
     return Question(*query_landmarks(clip.peaks, 5, 4, tempo))
 
 
-def test_both_rank_alike(database: Database) -> None:
+@pytest.mark.parametrize("packed", [0, 2, 4])
+def test_all_rank_alike(database: Database, packed: int) -> None:
     memory = MemoryIndex()
-    for made in MADE:
+    for i, made in enumerate(MADE, 1):
         memory.add(store(database, made), made)
+        if i == packed:
+            pack_index(database)
     clip = fingerprint_of(SONGS[1][10 * SAMPLE_RATE_HZ : 16 * SAMPLE_RATE_HZ])
     questions = [question(clip, tempo) for tempo in (1.0, 1.02, 0.95)]
     in_memory = find_candidates(memory, questions, 20)
@@ -155,16 +173,22 @@ def test_a_stranger_is_not_found(build: Build) -> None:
     assert sure(find_matches(fingerprint_of(noise(8.0, seed=1)), build(*MADE))) == []
 
 
-def test_only_what_came_later(database: Database) -> None:
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_only_what_came_later(database: Database, is_packed: bool) -> None:
     first, second = store(database, MADE[0]), store(database, MADE[0])
+    if is_packed:
+        pack_index(database)
     keys = np.unique(index_landmarks(MADE[0].peaks)[0])
     assert set(PostgresIndex(database).postings(keys).recordings.tolist()) == {first, second}
     assert set(PostgresIndex(database, after=first).postings(keys).recordings.tolist()) == {second}
     assert sure(find_matches(MADE[0], PostgresIndex(database, after=second))) == []
 
 
-def test_noisy_keys_take_no_part(database: Database) -> None:
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_noisy_keys_take_no_part(database: Database, is_packed: bool) -> None:
     store(database, MADE[0])
+    if is_packed:
+        pack_index(database)
     keys = np.unique(index_landmarks(MADE[0].peaks)[0])
     postings.add_noisy(database, keys[:10], "room tone")
     counts = PostgresIndex(database).postings(keys).counts

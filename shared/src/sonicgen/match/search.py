@@ -10,6 +10,7 @@ import numpy as np
 from sonicgen.domain.match import Decision, Match
 from sonicgen.match import chance, plan, warp
 from sonicgen.match.ask import FEWEST_VOTES, Asker, Guesses
+from sonicgen.match.blocks import warm_up as warm_up_blocks
 from sonicgen.match.collect import finish_matches
 from sonicgen.match.index import Index
 from sonicgen.match.memory_index import MemoryIndex
@@ -183,3 +184,4 @@ def warm_up() -> None:
     index = MemoryIndex()
     index.add(0, made)
     find_matches(made, index)
+    warm_up_blocks()

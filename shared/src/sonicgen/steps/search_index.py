@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from sonicgen.match.blocks import arrange, find_in_blocks
 from sonicgen.match.index import Postings
 from sonicgen.sound.packing import SEGMENT_FRAMES, pack_peaks, split_segments, unpack_peaks
 from sonicgen.sound.peaks import Peaks, join_peaks
@@ -38,11 +39,25 @@ class PostgresIndex:
 
     def postings(self, keys: NDArray[np.int32]) -> Postings:
         """Return the postings of keys, which ascend without repetition; none of a key with too many."""
-        counts, locs = postings.postings_of(
-            self._database, keys, max_postings=self._most_postings, after_number=self._after
+        found = postings.postings_of(self._database, keys, max_postings=self._most_postings, after_number=self._after)
+        blocks = found.blocks
+        which, numbers, frames = find_in_blocks(
+            keys, blocks.data, blocks.ends, blocks.blocks, blocks.bits, blocks.first_numbers
         )
-        frames = (locs & ((1 << postings.FRAME_BITS) - 1)).astype(np.int32)
-        return Postings(counts, locs >> postings.FRAME_BITS, frames)
+        gone = np.isin(numbers, found.forgotten)
+        if self._after is not None:
+            gone |= numbers <= self._after
+        kept = ~(gone | np.isin(which, np.searchsorted(keys, found.noisy)))
+        rows = np.searchsorted(keys, found.keys)
+        kept_rows = ~np.isin(found.keys, found.noisy)
+        locs = found.locs[kept_rows]
+        return arrange(
+            len(keys),
+            np.concatenate((which[kept], rows[kept_rows])),
+            np.concatenate((numbers[kept], locs >> postings.FRAME_BITS)),
+            np.concatenate((frames[kept], locs & ((1 << postings.FRAME_BITS) - 1))),
+            self._most_postings,
+        )
 
     def peaks(self, recording: int, first_frame: int, last_frame: int) -> Peaks:
         """Return the recording's peaks between two frames."""

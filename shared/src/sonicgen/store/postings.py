@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from sonicgen.errors import NotFoundError
 from sonicgen.store.database import Connection, Database, Int4Array
+from sonicgen.store.packed import Blocks, array_items, blocks_of
 from sonicgen.store.statements import load_statements
 
 _SQL = load_statements("postings")
@@ -35,6 +35,20 @@ class PostingVotes:
     number: int
     delta: int
     votes: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPostings:
+    """What the index holds of some keys: rows (`keys` and `locs`, in order) and the blocks that hold the packed ones.
+
+    Postings of the `forgotten` numbers in the blocks, and all of the `noisy` keys, do not count.
+    """
+
+    keys: NDArray[np.int32]
+    locs: NDArray[np.int64]
+    blocks: Blocks
+    forgotten: NDArray[np.int64]
+    noisy: NDArray[np.int32]
 
 
 def lock_index(connection: Connection) -> None:
@@ -127,31 +141,23 @@ def candidates_within(
 
 def postings_of(
     database: Database, keys: NDArray[np.int32], *, max_postings: int, after_number: int | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return how many postings each key has, and their locs, those of a key together and ascending.
+) -> FoundPostings:
+    """Return where keys occur, as the index keeps it: rows, and packed blocks that may hold more.
 
-    `keys` ascend without repetition. Keys with more than `max_postings` postings, and noisy ones, have none.
-    `after_number` looks only at what was stored after that number.
+    `keys` ascend without repetition. Of a key with more than `max_postings` rows one more than that is returned.
+    `after_number` looks only at what was stored after that number; blocks may hold earlier ones too.
     """
     values = {"keys": Int4Array(keys), "max_postings": max_postings, "after_number": after_number}
     with database.transaction() as connection:
         row = connection.execute(_SQL["postings"], values, binary=True).fetchone()
-    if row is None or row["keys"] is None:
-        return np.zeros(len(keys), np.int64), np.empty(0, np.int64)
-    places = np.searchsorted(keys, _array_items(row["keys"], ">i4"))
-    locs = _array_items(row["locs"], ">i8").astype(np.int64)
-    counts = np.bincount(places, minlength=len(keys)).astype(np.int64)
-    too_many = counts > max_postings
-    if too_many.any():
-        locs = locs[~too_many[places]]
-        counts[too_many] = 0
-    return counts, locs
-
-
-def _array_items(data: bytes, kind: str) -> NDArray[np.integer[Any]]:
-    """Return the items of a Postgres array in its binary format: a header of 20 bytes, then (size, value) each."""
-    items: NDArray[np.integer[Any]] = np.frombuffer(data, [("size", ">i4"), ("value", kind)], offset=20)["value"]
-    return items
+    assert row is not None  # noqa: S101 - the function always returns one row
+    return FoundPostings(
+        keys=array_items(row["keys"], ">i4").astype(np.int32),
+        locs=array_items(row["locs"], ">i8").astype(np.int64),
+        blocks=blocks_of(row),
+        forgotten=array_items(row["forgotten"], ">i8").astype(np.int64),
+        noisy=array_items(row["noisy"], ">i4").astype(np.int32),
+    )
 
 
 def peak_segments(database: Database, number: int, first_frame: int, last_frame: int) -> list[tuple[int, bytes]]:

@@ -26,7 +26,8 @@ select number, delta, votes
 from find_fingerprint_candidates(%(keys)s, %(frames)s, %(limit)s, %(max_postings)s, %(after_number)s);
 
 -- name: postings
-select keys, locs from find_fingerprint_postings(%(keys)s, %(max_postings)s, %(after_number)s);
+select keys, locs, blocks, bits, first_numbers, sizes, data, forgotten, noisy
+from find_fingerprint_postings(%(keys)s, %(max_postings)s, %(after_number)s);
 
 -- name: latest_number
 select coalesce(max(number), 0) as number from videos;
@@ -54,5 +55,7 @@ on conflict (key) do nothing;
 delete from noisy_hashes where key = any(%(keys)s::integer[]);
 
 -- name: storage_bytes
-select coalesce(sum(pg_total_relation_size(inhrelid)), 0)::bigint as bytes
-from pg_inherits where inhparent = 'fingerprints'::regclass;
+select (
+    (select coalesce(sum(pg_total_relation_size(inhrelid)), 0) from pg_inherits where inhparent = 'fingerprints'::regclass)
+    + pg_total_relation_size('packed_postings')
+)::bigint as bytes;

@@ -1,0 +1,148 @@
+"""Maintenance of the index: postings move from rows into packed blocks, and what was forgotten leaves the blocks.
+
+Safe beside stores, searches and removals, and to be stopped at any time: every transaction moves some postings from one
+place to another, and the next run goes on from there. Removals wait for the transaction that is under way (seconds).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sonicgen.match.blocks import (
+    BLOCK_POSTINGS,
+    PLACE_BITS,
+    SEARCHED_POSTINGS,
+    pack_blocks,
+    places_of,
+    unpack_blocks,
+)
+from sonicgen.store import packed
+from sonicgen.store.database import Connection, Database
+from sonicgen.store.packed import Segment
+
+# One transaction: 8 h are about 2 million postings, 150 MB of memory and some 10 s.
+CHUNK_SECONDS = 8 * 3600.0
+CHUNK_POSTINGS = 2_000_000
+# A segment takes over the one before it unless that is so many times its size: a posting is then written anew a few
+# times in all, and the segments, each of which a search has to look into, are about as many as the index has doublings
+# of its double.
+MERGE_RATIO = 3
+_FRAME_BITS = 24
+_MOST_BITS = 24
+
+
+def pack_index(database: Database) -> int:
+    """Pack all recordings that are stored, and take out what was forgotten; return how many segments there are.
+
+    Raises what the database raises; whatever was done until then is kept.
+    """
+    _merge_all(database)
+    while _pack_next(database):
+        _merge_all(database)
+    with database.transaction() as connection:
+        return len(packed.segments(connection))
+
+
+def _bits_for(postings: int) -> int:
+    return min(_MOST_BITS, max(0, round(math.log2(max(1.0, postings / BLOCK_POSTINGS)))))
+
+
+def _pack_next(database: Database) -> bool:
+    """Pack the next recordings into a segment of their own; return whether there were any."""
+    with database.transaction() as connection:
+        packed.lock(connection)
+        numbers = packed.next_range(connection, CHUNK_SECONDS)
+        if numbers is None:
+            return False
+        keys, locs = packed.take_rows(connection, *numbers)
+        bits = _bits_for(len(keys))
+        segment = packed.add_segment(connection, *numbers, bits, len(keys))
+        frames = locs & ((1 << _FRAME_BITS) - 1)
+        _write(connection, segment, numbers[0], bits, places_of(keys), locs >> _FRAME_BITS, frames)
+    return True
+
+
+def _write(
+    connection: Connection,
+    segment: int,
+    first_number: int,
+    bits: int,
+    places: NDArray[np.int64],
+    numbers: NDArray[np.int64],
+    frames: NDArray[np.int64],
+) -> None:
+    """Put postings, in any order, into blocks of a segment that are not there yet."""
+    if not len(places):
+        return
+    order = np.argsort(numbers << _FRAME_BITS | frames)
+    order = order[np.argsort(places[order], kind="stable")]
+    places, numbers, frames = places[order], numbers[order], frames[order]
+    is_first = np.concatenate(([True], places[1:] != places[:-1]))
+    starts = np.nonzero(is_first)[0]
+    ranks = np.arange(len(places)) - starts[np.cumsum(is_first) - 1]
+    for part in (0, 1):
+        chosen = (ranks >= SEARCHED_POSTINGS) == bool(part)
+        if chosen.any():
+            made = pack_blocks(places[chosen], numbers[chosen], frames[chosen], first_number, bits)
+            packed.add_blocks(connection, segment, part, *made)
+
+
+def _merge_all(database: Database) -> None:
+    """Merge until every segment is much larger than the next, and none holds what was forgotten."""
+    while (target := _start_merge(database)) is not None:
+        while _merge_next(database, target):
+            pass
+
+
+def _start_merge(database: Database) -> int | None:
+    """Return the merge that is under way, or a new one, None when nothing is to be merged."""
+    with database.transaction() as connection:
+        packed.lock(connection)
+        found = packed.segments(connection)
+        for segment in found:
+            if segment.merging_into is not None:
+                return segment.merging_into
+        sources = _choose(found)
+        if not sources:
+            return None
+        bits = _bits_for(sum(source.postings for source in sources))
+        return packed.start_merge(connection, sources, bits)
+
+
+def _choose(found: list[Segment]) -> list[Segment]:
+    first, size = len(found), 0
+    while first and (size == 0 or found[first - 1].postings < MERGE_RATIO * size):
+        first -= 1
+        size += max(1, found[first].postings)
+    if len(found) - first > 1:
+        return found[first:]
+    return next(([segment] for segment in found if segment.holds_forgotten), [])
+
+
+def _merge_next(database: Database, target: int) -> bool:
+    """Take over the next blocks of a merge in one transaction; return whether there were any."""
+    with database.transaction() as connection:
+        packed.lock(connection)
+        found = packed.segments(connection)
+        sources = [segment for segment in found if segment.merging_into == target]
+        place = packed.next_place(connection, target)
+        if place is None:
+            packed.finish_merge(connection, target)
+            return False
+        (into,) = (segment for segment in found if segment.id == target)
+        # A range of places in which blocks of all these segments begin and end, of about as many postings.
+        chunks = math.log2(max(1.0, sum(source.postings for source in sources) / CHUNK_POSTINGS))
+        shift = PLACE_BITS - min(math.ceil(chunks), into.bits, *(source.bits for source in sources))
+        first = place >> shift << shift
+        blocks = packed.take_blocks(connection, target, first, first + (1 << shift))
+        places, numbers, frames = unpack_blocks(
+            blocks.data, blocks.ends, blocks.blocks, blocks.bits, blocks.first_numbers
+        )
+        kept = ~np.isin(numbers, packed.forgotten(connection, target))
+        places, numbers, frames = places[kept], numbers[kept], frames[kept]
+        _write(connection, target, into.first_number, into.bits, places, numbers, frames)
+        packed.add_to_segment(connection, target, len(places))
+    return True
