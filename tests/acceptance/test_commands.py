@@ -105,6 +105,14 @@ def test_migrate_and_replay_have_nothing_to_do(system: Cloud) -> None:
     assert "Nothing to replay" in system.command("replay").stdout
 
 
+def test_what_is_packed_is_found_as_before(system: Cloud, known: Path, tmp_path: Path) -> None:
+    clip = clip_of(tmp_path / "clip.mp3", 21.0)
+    before = system.json("find", clip)["matches"]
+    assert "1 packed segments" in system.command("pack").stdout
+    assert system.json("find", clip)["matches"] == before
+    assert "1 packed segments" in system.command("pack").stdout, "again is harmless"
+
+
 def test_page_and_api(system: Cloud, known: Path) -> None:
     base = f"http://127.0.0.1:{system.port}"
     page = httpx.get(base)

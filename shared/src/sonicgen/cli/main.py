@@ -35,6 +35,7 @@ app.command("forget")(catalogue.forget)
 app.command("doctor")(care.doctor)
 app.command("replay")(care.replay)
 app.command("migrate")(care.migrate)
+app.command("pack")(care.pack)
 
 
 def _version(asked: bool) -> None:
