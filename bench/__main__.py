@@ -10,12 +10,13 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from bench import system
+from bench import speeds, system
 
 MEASUREMENTS = {
     "start": system.measure_start,
     "ten-hours": system.measure_ten_hours,
     "archive": system.measure_archive,
+    "speeds": speeds.measure_speeds,
 }
 
 
