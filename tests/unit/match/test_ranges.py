@@ -3,33 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sonicgen.domain.match import Decision, Match
 from sonicgen.match.memory_index import MemoryIndex
-from sonicgen.match.ranges import best_stretch, covered_ranges, covered_seconds, novel_ranges, trace
+from sonicgen.match.ranges import best_stretch, trace
 from sonicgen.match.reference import ReferencePeaks
 from sonicgen.match.verify import verify
 from sonicgen.match.warp import Warp
 from sonicgen.sound.peaks import Peaks
 from tests.unit.sound.signals import fingerprint_of, music
-
-
-def match(start: float, end: float) -> Match:
-    return Match(1, start, end, 0.0, end - start, 1.0, 1.0, 10.0, 1.0, -9.0, Decision.MATCH)
-
-
-def test_overlaps_count_once() -> None:
-    matches = [match(10, 20), match(0, 5), match(15, 30)]
-    assert covered_ranges(matches) == [(0, 5), (10, 30)]
-    assert covered_seconds(matches) == 25
-
-
-def test_what_is_novel() -> None:
-    matches = [match(10, 20), match(21, 30)]
-    assert novel_ranges(60, matches) == [(0.0, 10), (20, 21), (30, 60)]
-    assert novel_ranges(60, matches, minimum_seconds=2) == [(0.0, 10), (30, 60)]
-    assert novel_ranges(60, []) == [(0.0, 60)]
-    assert novel_ranges(30, [match(0, 30.5)]) == []
-    assert novel_ranges(0, []) == []
 
 
 def test_best_stretch() -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sonicgen.domain.match import Match
 from sonicgen.match.reference import ReferencePeaks
 from sonicgen.match.verify import CLOSE_PITCH, NEAR_FRAMES, Alignment, fit_line, pair_peaks
 from sonicgen.sound.peaks import Peaks
@@ -217,30 +215,3 @@ def trace(query: Peaks, reference: ReferencePeaks, alignment: Alignment, first: 
         max(0, matched - int(aligned.sum())),
         max(0, first - start) + max(0, end + 1 - last),
     )
-
-
-def covered_ranges(matches: Iterable[Match]) -> list[tuple[float, float]]:
-    """Return the union of the query's matched ranges in seconds, in order."""
-    union: list[tuple[float, float]] = []
-    for start, end in sorted((match.query_start_seconds, match.query_end_seconds) for match in matches):
-        if union and start <= union[-1][1]:
-            union[-1] = (union[-1][0], max(end, union[-1][1]))
-        else:
-            union.append((start, end))
-    return union
-
-
-def covered_seconds(matches: Iterable[Match]) -> float:
-    """Return how much of the query the matches cover together; overlaps count once."""
-    return sum(end - start for start, end in covered_ranges(matches))
-
-
-def novel_ranges(seconds: float, matches: Iterable[Match], minimum_seconds: float = 0.0) -> list[tuple[float, float]]:
-    """Return the ranges of a query of `seconds` that no match covers and that last at least `minimum_seconds`."""
-    ranges = []
-    position = 0.0
-    for start, end in [*covered_ranges(matches), (seconds, seconds)]:
-        if min(start, seconds) - position >= max(minimum_seconds, 1e-9):
-            ranges.append((position, min(start, seconds)))
-        position = max(position, end)
-    return ranges
