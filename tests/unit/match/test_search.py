@@ -7,8 +7,8 @@ import pytest
 
 from sonicgen.domain.match import Decision, Match
 from sonicgen.match.memory_index import MemoryIndex
-from sonicgen.match.ranges import covered_seconds, novel_ranges
 from sonicgen.match.search import find_matches, warm_up
+from sonicgen.origin.ranges import complement, total_seconds
 from sonicgen.sound.decode import decode_blocks
 from sonicgen.sound.fingerprint import Fingerprint, fingerprint
 from sonicgen.sound.peaks import no_peaks
@@ -119,8 +119,9 @@ def test_an_inserted_advertisement_makes_two_ranges(index: MemoryIndex) -> None:
     first, second = sorted(matches, key=lambda m: m.query_start_seconds)
     assert_ranges(first, 5, (0, 20), (0, 20))
     assert_ranges(second, 5, (32, 62), (20, 50))
-    assert covered_seconds(matches) == pytest.approx(50, abs=1)
-    (novel,) = novel_ranges(62, matches, minimum_seconds=2)
+    heard = [(match.query_start_seconds, match.query_end_seconds) for match in matches]
+    assert total_seconds(heard) == pytest.approx(50, abs=1)
+    (novel,) = complement(heard, 62, minimum_seconds=2)
     assert novel == pytest.approx((20, 32), abs=0.5)
 
 
