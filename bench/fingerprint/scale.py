@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import pickle
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,15 +36,10 @@ from sonicgen.store.migrations import migrate
 CHUNK_HOURS = 8.0
 
 
-def read_corpus(folder: Path, cache: Path) -> list[Fingerprint]:
+def read_corpus(folder: Path) -> list[Fingerprint]:
     """Return the fingerprints of what is to be found."""
-    if cache.exists():
-        made: list[Fingerprint] = pickle.loads(cache.read_bytes())  # noqa: S301 - written below
-        return made
     rows = [row for row in csv.DictReader((folder / "manifest.csv").open()) if row["role"] == "db"]
-    made = [fingerprint(folder / row["file"]) for row in rows]
-    cache.write_bytes(pickle.dumps(made))
-    return made
+    return [fingerprint(folder / row["file"]) for row in rows]
 
 
 def imitate(original: Fingerprint, rng: np.random.Generator) -> Fingerprint:
@@ -196,7 +190,7 @@ def main() -> None:
     warm_up()
     with LocalPostgres(options.cluster / "pg") as server, Database(server.url) as database:
         migrate(database)
-        originals = read_corpus(options.corpus, options.cluster / "corpus.pickle")
+        originals = read_corpus(options.corpus)
         load(database, server.url, originals, options.hours, options.most_seconds)
         measure(database, server.url, options.cluster, options.queries)
 
