@@ -23,7 +23,9 @@ CLOSE_FRAMES, CLOSE_PITCH = 1.6, 1.3
 FEWEST_MATCHED = 3
 FEWEST_INSIDE = 4
 FIT_MATCHED, FIT_FRAMES = 8, 60  # a line needs as many points over as long a time; otherwise only the offset is set
-WORTH_A_SECOND_FIT = -1.0  # log10 of chance: what is likelier an accident need not be fitted twice
+# log10 of chance: only what is sure anyway is fitted twice. Two fits are two goes at an accident: where the first is in
+# doubt, the better of both was once enough for a false match between two pieces in the same scale (-2.0 became -3.4).
+WORTH_A_SECOND_FIT = -6.0
 SAME_TEMPO = 0.003  # 13 ms over 4 s: less than a frame
 LARGEST_TEMPO_FIX = 0.02  # a fit that changes tempo by more has locked on to something else
 # Decoys: the query's own peaks rotated by k/16 of the overlap, forwards and mirrored, and at wrong pitches. Same notes,
