@@ -28,7 +28,7 @@ bench: $(VENV)/.installed-dev
 lock:
 	$(PYTHON) -m pip install --quiet uv
 	for set in "run --extra local --extra build" "dev --extra dev"; do set -- $$set; name=$$1; shift; \
-	  $(PYTHON) -m uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	  $(PYTHON) -m uv pip compile --universal --generate-hashes --no-header --no-annotate \
 	    --no-emit-package sonicgen --python-version 3.11 "$$@" -o requirements/$$name.txt shared/pyproject.toml; done
 
 # Installs exactly the locked files, then the package itself from source, fetching nothing more.

@@ -21,6 +21,8 @@ from sonicgen.settings import Settings, read_settings
 HOST = "127.0.0.1"
 # The first start initialises the database and compiles the signal processing; 5 s and 20 s were seen on two cores.
 READY_SECONDS = 120.0
+# How many events and requests the light functions answer at a time, all together; they wait more than they work.
+LIGHT_THREADS = 16
 
 Say = Callable[[str], None]
 
@@ -113,7 +115,7 @@ def _start_servers(crew: Crew, folder: DataFolder, settings: Settings, say: Say)
 
 def _start_programs(crew: Crew, folder: DataFolder, settings: Settings, say: Say) -> None:
     # Imported here: the clients read the emulators' addresses from the environment that was just set.
-    from sonicgen.local.topology import provision, triggers
+    from sonicgen.local.topology import light_functions, provision, triggers
     from sonicgen.store.database import Database
     from sonicgen.store.migrations import migrate
 
@@ -122,9 +124,14 @@ def _start_programs(crew: Crew, folder: DataFolder, settings: Settings, say: Say
     children: list[tuple[Child, int]] = []
     endpoints: dict[str, str] = {}
     for trigger in triggers(workers):
+        if not trigger.is_light:
+            port = free_port()
+            endpoints[trigger.function] = f"http://{HOST}:{port}"
+            children.append((crew.start(_function(settings.functions_dir / trigger.function, port, workers)), port))
+    if light := light_functions(workers):
         port = free_port()
-        endpoints[trigger.function] = f"http://{HOST}:{port}"
-        children.append((crew.start(_function(settings.functions_dir / trigger.function, port, workers)), port))
+        endpoints |= {name: f"http://{HOST}:{port}/{name}" for name in light}
+        children.append((crew.start(_light_functions(settings.functions_dir, light, port)), port))
     say("page")
     console = (
         sys.executable, "-m", "uvicorn", "sonicgen.console.app:create_app", "--factory",
@@ -141,12 +148,22 @@ def _start_programs(crew: Crew, folder: DataFolder, settings: Settings, say: Say
         _wait(child, lambda port=port: _answers(port))  # type: ignore[misc]
 
 
-def _function(folder: Path, port: int, workers: int) -> Program:
+def _source(folder: Path) -> Path:
     source = folder / "main.py"
     if not source.exists():
         raise LocalError(f"There is no function at {source}; run from the repository or set SONICGEN_FUNCTIONS.")
+    return source
+
+
+def _light_functions(folder: Path, names: tuple[str, ...], port: int) -> Program:
+    sources = [str(_source(folder / name).parent) for name in names]
+    command = (sys.executable, "-m", "sonicgen.local.function_host", str(port), *sources)
+    return Program("functions", command, environment={"THREADS": str(LIGHT_THREADS), "MALLOC_ARENA_MAX": "2"})
+
+
+def _function(folder: Path, port: int, workers: int) -> Program:
     command = (
-        sys.executable, "-m", "functions_framework", "--target", "main", "--source", str(source),
+        sys.executable, "-m", "functions_framework", "--target", "main", "--source", str(_source(folder)),
         "--signature-type", "cloudevent", "--host", HOST, "--port", str(port),
     )  # fmt: skip
     # One event a worker: fingerprinting is arithmetic, and threads would only share one core between several events.

@@ -26,16 +26,31 @@ MAX_DELIVERY_ATTEMPTS = 10
 
 @dataclass(frozen=True)
 class Trigger:
-    """Which topic drives which function; `max_in_flight` is how many events it is given at a time."""
+    """Which topic drives which function; `max_in_flight` is how many events it is given at a time.
+
+    A function that computes has processes of its own (`is_light` false); those that mostly wait share one.
+    """
 
     function: str
     topic: str
     max_in_flight: int
+    is_light: bool = True
+
+
+# Functions that are called over HTTP instead of by events.
+HTTP_FUNCTIONS: tuple[str, ...] = ()
+# Topics that functions publish to, beyond those that drive one.
+OTHER_TOPICS: tuple[str, ...] = (RECORDING_FINGERPRINTED, DEAD_LETTERS)
 
 
 def triggers(workers: int) -> tuple[Trigger, ...]:
-    """Return every function's trigger."""
-    return (Trigger("fingerprint_match", MEDIA_OBJECTS, workers),)
+    """Return every event-driven function's trigger."""
+    return (Trigger("fingerprint_match", MEDIA_OBJECTS, workers, is_light=False),)
+
+
+def light_functions(workers: int) -> tuple[str, ...]:
+    """Return the functions that share one process."""
+    return (*(trigger.function for trigger in triggers(workers) if trigger.is_light), *HTTP_FUNCTIONS)
 
 
 def provision(settings: Settings, endpoints: Mapping[str, str], workers: int) -> None:
@@ -43,7 +58,7 @@ def provision(settings: Settings, endpoints: Mapping[str, str], workers: int) ->
 
     `endpoints` maps a function's name to its base URL. Safe to run again: what exists is kept, addresses are renewed.
     """
-    for topic in (MEDIA_OBJECTS, RECORDING_FINGERPRINTED, DEAD_LETTERS):
+    for topic in dict.fromkeys((*(trigger.topic for trigger in triggers(workers)), *OTHER_TOPICS)):
         _ensure_topic(settings.project_id, topic)
     _ensure_subscription(settings.project_id, DEAD_LETTERS_HOLD, DEAD_LETTERS)
     for trigger in triggers(workers):
