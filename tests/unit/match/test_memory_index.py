@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sonicgen.match.index import Stretch
 from sonicgen.match.memory_index import MemoryIndex
 from sonicgen.match.votes import Question, find_candidates
 from sonicgen.sound.landmarks import index_landmarks, query_landmarks
@@ -27,13 +28,12 @@ def test_the_right_recording_has_most_votes() -> None:
 def test_peaks_come_back_quantised_across_segments() -> None:
     index = MemoryIndex()
     index.add(7, MADE[0])
-    peaks = index.peaks(7, 4000, 4200)
+    stretches = [Stretch(7, 4000, 4200), Stretch(7, 10**6, 10**6 + 5), Stretch(8, 0, 100), Stretch(7, -50, -1)]
+    peaks, *nothing = index.peaks(stretches)
     want = MADE[0].peaks.between(4000, 4200)
     assert np.array_equal(peaks.frames, want.frames)
     assert np.array_equal(peaks.pitches, quantise_pitches(want.pitches))
-    assert len(index.peaks(7, 10**6, 10**6 + 5)) == 0
-    assert len(index.peaks(8, 0, 100)) == 0
-    assert len(index.peaks(7, -50, -1)) == 0
+    assert [len(one) for one in nothing] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(("most", "found"), [(2, 0), (3, 3)])

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sonicgen.match.index import Candidate, Postings
+from sonicgen.match.index import Candidate, Postings, Stretch
 from sonicgen.match.votes import MOST_QUESTIONS, Question, find_candidates
 from sonicgen.sound.peaks import Peaks, no_peaks
 
@@ -30,8 +31,8 @@ class ListIndex:
             np.array([row[2] for row in flat], np.int32),
         )
 
-    def peaks(self, recording: int, first_frame: int, last_frame: int) -> Peaks:
-        return no_peaks()
+    def peaks(self, stretches: Sequence[Stretch]) -> list[Peaks]:
+        return [no_peaks() for _ in stretches]
 
     def indexed_seconds(self) -> float:
         return 1.0

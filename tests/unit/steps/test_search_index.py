@@ -10,7 +10,7 @@ import pytest
 
 from sonicgen.domain.match import Decision, Match
 from sonicgen.domain.recording import MatchStatus, Reason
-from sonicgen.match.index import Index
+from sonicgen.match.index import Index, Stretch
 from sonicgen.match.memory_index import MemoryIndex
 from sonicgen.match.search import find_matches
 from sonicgen.match.votes import Question, find_candidates
@@ -122,16 +122,17 @@ def test_an_empty_index_and_an_empty_question(build: Build) -> None:
     assert not len(answer.frames)
     assert not len(index.postings(np.empty(0, np.int32)).counts)
     assert index.indexed_seconds() == 0.0
-    assert not len(index.peaks(1, 0, 100))
+    assert index.peaks([]) == []
+    assert not len(index.peaks([Stretch(1, 0, 100)])[0])
     assert find_matches(MADE[0], index) == []
 
 
 def test_peaks_and_seconds(build: Build) -> None:
     index = build(*MADE)
-    peaks = index.peaks(3, 200, 900)
-    want = MADE[2].peaks.between(200, 900)
-    assert np.array_equal(peaks.frames, want.frames)
-    assert not len(index.peaks(9, 0, 1000))
+    peaks, nothing, other = index.peaks([Stretch(3, 200, 900), Stretch(9, 0, 1000), Stretch(1, 5, 50)])
+    assert np.array_equal(peaks.frames, MADE[2].peaks.between(200, 900).frames)
+    assert not len(nothing)
+    assert np.array_equal(other.frames, MADE[0].peaks.between(5, 50).frames)
     assert index.indexed_seconds() == pytest.approx(160.0, abs=0.1)
 
 

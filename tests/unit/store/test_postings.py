@@ -102,8 +102,8 @@ def test_storing_again_replaces_exactly(database: Database, claim: Claim) -> Non
     assert first < other < again
     rows = [(other, 1, 10), (other, 2, 20), (other, 3, 30), (again, 3, 30), (again, 4, 40)]
     assert stored(database) == Counter(rows)
-    assert postings.peak_segments(database, again, 0, 100) == [(0, b"new")]
-    assert postings.peak_segments(database, first, 0, 100) == []
+    assert postings.peak_segments(database, [(again, 0, 100)])[0] == [(0, b"new")]
+    assert postings.peak_segments(database, [(first, 0, 100)])[0] == []
 
 
 def test_deleting_many_recordings_removes_exactly_theirs(database: Database, claim: Claim) -> None:
@@ -151,7 +151,7 @@ def test_a_store_that_is_rolled_back_leaves_nothing(database: Database, claim: C
     with pytest.raises(ZeroDivisionError):
         fail_after_storing()
     assert stored(database) == Counter([(number, 1, 1)])
-    assert postings.peak_segments(database, number, 0, 9) == [(0, b"old")]
+    assert postings.peak_segments(database, [(number, 0, 9)])[0] == [(0, b"old")]
 
 
 def test_a_clip_is_found_where_it_is_from(database: Database, claim: Claim) -> None:
@@ -249,7 +249,7 @@ def test_only_segments_that_reach_into_the_range_are_read(database: Database, cl
         number = postings.store(connection, recording.id, ints(), ints(), iter(segments), index_version=1)
 
     def read(first: int, last: int) -> str:
-        return "".join(data.decode() for _, data in postings.peak_segments(database, number, first, last))
+        return "".join(data.decode() for _, data in postings.peak_segments(database, [(number, first, last)])[0])
 
     assert read(0, 0) == "a"
     assert read(-50, 4095) == "a"
@@ -258,7 +258,7 @@ def test_only_segments_that_reach_into_the_range_are_read(database: Database, cl
     assert read(9000, 20479) == "c"
     assert read(30000, 40000) == "d"
     assert read(-10, -1) == ""
-    assert postings.peak_segments(database, number, 4096, 4096) == [(4096, b"b")]
+    assert postings.peak_segments(database, [(number, 4096, 4096)])[0] == [(4096, b"b")]
 
 
 def test_the_indexed_seconds_follow_every_change(database: Database, claim: Claim) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +23,15 @@ class Candidate:
     recording: int
     delta_frames: int
     votes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a recording: first_frame <= frame <= last_frame."""
+
+    recording: int
+    first_frame: int
+    last_frame: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +56,8 @@ class Index(Protocol):
         Keys with too many postings carry no information and are left out whole (count 0), never cut off by recording.
         """
 
-    def peaks(self, recording: int, first_frame: int, last_frame: int) -> Peaks:
-        """Return the recording's peaks with first_frame <= frame <= last_frame; empty when there are none."""
+    def peaks(self, stretches: Sequence[Stretch]) -> list[Peaks]:
+        """Return the peaks in each stretch, empty where there are none; many stretches cost hardly more than one."""
 
     def indexed_seconds(self) -> float:
         """Return how many seconds of sound the index holds."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from sonicgen.match.index import Postings
+from sonicgen.match.index import Postings, Stretch
 from sonicgen.sound.fingerprint import Fingerprint
 from sonicgen.sound.landmarks import index_landmarks
 from sonicgen.sound.packing import SEGMENT_FRAMES as PACKED_FRAMES
@@ -48,14 +50,18 @@ class MemoryIndex:
         places = np.repeat(first - before, counts) + np.arange(counts.sum())
         return Postings(counts, self._recordings[places].astype(np.int64), self._frames[places])
 
-    def peaks(self, recording: int, first_frame: int, last_frame: int) -> Peaks:
-        """Return the recording's peaks with first_frame <= frame <= last_frame; empty when there are none."""
+    def peaks(self, stretches: Sequence[Stretch]) -> list[Peaks]:
+        """Return the peaks in each stretch, empty where there are none."""
+        return [self._peaks(stretch) for stretch in stretches]
+
+    def _peaks(self, stretch: Stretch) -> Peaks:
+        first, last = max(0, stretch.first_frame), max(0, stretch.last_frame)
         parts = []
-        for segment in range(max(0, first_frame) // PACKED_FRAMES, max(0, last_frame) // PACKED_FRAMES + 1):
-            data = self._segments.get((recording, segment))
+        for segment in range(first // PACKED_FRAMES, last // PACKED_FRAMES + 1):
+            data = self._segments.get((stretch.recording, segment))
             if data is not None:
                 parts.append(unpack_peaks(data, segment * PACKED_FRAMES))
-        return join_peaks(parts).between(first_frame, last_frame)
+        return join_peaks(parts).between(stretch.first_frame, stretch.last_frame)
 
     def indexed_seconds(self) -> float:
         """Return how many seconds of sound the index holds."""

@@ -12,17 +12,20 @@ from sonicgen.match import chance, plan, warp
 from sonicgen.match.ask import FEWEST_VOTES, Asker, Guesses
 from sonicgen.match.blocks import warm_up as warm_up_blocks
 from sonicgen.match.collect import finish_matches
-from sonicgen.match.index import Index
+from sonicgen.match.index import Candidate, Index
 from sonicgen.match.memory_index import MemoryIndex
 from sonicgen.match.ranges import Span, trace
-from sonicgen.match.reference import ReferencePeaks
-from sonicgen.match.verify import FEWEST_INSIDE, Alignment, verify
+from sonicgen.match.reference import ReferencePeaks, fetch_in_advance
+from sonicgen.match.verify import FEWEST_INSIDE, Alignment, frames_under, verify
 from sonicgen.sound.fingerprint import Fingerprint, Fingerprinter
 from sonicgen.sound.fingerprint import warm_up as warm_up_sound
 from sonicgen.sound.peaks import Peaks
 from sonicgen.sound.spectrum import FRAMES_PER_SECOND, SAMPLE_RATE_HZ
 
 MOST_KNOWN = 4
+# How far a fit may move away from its candidate without another fetch: its offset by half a bin of votes and more, its
+# ends by a corrected tempo.
+FIT_MARGIN_FRAMES = 40.0
 EXPLAINED_FRAMES = 16.0  # votes this near (0.4 s) to a match that is known are for that match,
 GUESSED_TEMPO_APART, FITTED_TEMPO_APART = 0.012, 0.006  # when they are for its tempo too
 
@@ -101,10 +104,11 @@ class _Search:
         tried = 1 if all(guess in warp.UNCHANGED for guess, _ in guesses) else len(warp.GRID)
         trials = self._places * (tried + len(self._known)) * self._windows
         sure = False
+        self._fetch(peaks, guesses)
         for guess, candidate in guesses:
             if sure and candidate.votes <= FEWEST_VOTES:
                 break
-            rough = Alignment(candidate.recording, guess.tempo, candidate.delta_frames, 0.0).moved(start)
+            rough = _rough(guess, candidate).moved(start)
             if self._is_explained(window, rough, GUESSED_TEMPO_APART):
                 continue
             reference = self._reference(candidate.recording)
@@ -115,6 +119,16 @@ class _Search:
             if not self._is_explained(window, found, FITTED_TEMPO_APART):
                 sure |= self._follow(window, found, reference)
         return sure
+
+    def _fetch(self, peaks: Peaks, guesses: Guesses) -> None:
+        """Fetch the peaks that verification is about to read, all candidates' in one call."""
+        first, last = float(peaks.frames[0]), float(peaks.frames[-1])
+        wanted = []
+        for guess, candidate in guesses:
+            reference = self._reference(candidate.recording)
+            frames = frames_under(_rough(guess, candidate), first, last, FIT_MARGIN_FRAMES)
+            wanted.append((reference, reference.stretch(*frames)))
+        fetch_in_advance(self._index, wanted)
 
     def _reference(self, recording: int) -> ReferencePeaks:
         return self._references.setdefault(recording, ReferencePeaks(self._index, recording))
@@ -150,6 +164,10 @@ class _Search:
             if len(known) <= MOST_KNOWN and not any(_is_close(used, other) for other in known):
                 self._known.append(used)
         return True
+
+
+def _rough(guess: warp.Warp, candidate: Candidate) -> Alignment:
+    return Alignment(candidate.recording, guess.tempo, candidate.delta_frames, 0.0)
 
 
 def _is_close(one: warp.Warp, other: warp.Warp) -> bool:

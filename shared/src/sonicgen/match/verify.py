@@ -180,9 +180,14 @@ def _refine(
 
 
 def _under(alignment: Alignment, x: NDArray[np.float64], reference: ReferencePeaks) -> Peaks:
-    reach = ROUGH_FRAMES + 14
-    first, last = sorted((alignment.at(float(x[0])), alignment.at(float(x[-1]))))
-    return reference.between(math.floor(first - reach), math.ceil(last + reach))
+    return reference.between(*frames_under(alignment, float(x[0]), float(x[-1])))
+
+
+def frames_under(alignment: Alignment, first: float, last: float, margin: float = 0.0) -> tuple[int, int]:
+    """Return which reference frames verification reads for the query's frames first <= frame <= last."""
+    reach = ROUGH_FRAMES + 14 + margin
+    low, high = sorted((alignment.at(first), alignment.at(last)))
+    return math.floor(low - reach), math.ceil(high + reach)
 
 
 def verify(

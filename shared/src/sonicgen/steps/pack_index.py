@@ -79,7 +79,19 @@ def _write(
         return
     order = np.argsort(numbers << _FRAME_BITS | frames)
     order = order[np.argsort(places[order], kind="stable")]
-    places, numbers, frames = places[order], numbers[order], frames[order]
+    _write_sorted(connection, segment, first_number, bits, places[order], numbers[order], frames[order])
+
+
+def _write_sorted(
+    connection: Connection,
+    segment: int,
+    first_number: int,
+    bits: int,
+    places: NDArray[np.int64],
+    numbers: NDArray[np.int64],
+    frames: NDArray[np.int64],
+) -> None:
+    """Put postings, by place, number and frame, into blocks of a segment that are not there yet."""
     is_first = np.concatenate(([True], places[1:] != places[:-1]))
     starts = np.nonzero(is_first)[0]
     ranks = np.arange(len(places)) - starts[np.cumsum(is_first) - 1]

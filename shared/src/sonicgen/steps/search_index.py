@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sonicgen.match.blocks import arrange, find_in_blocks
-from sonicgen.match.index import Postings
+from sonicgen.match.index import Postings, Stretch
 from sonicgen.sound.packing import SEGMENT_FRAMES, pack_peaks, split_segments, unpack_peaks
 from sonicgen.sound.peaks import Peaks, join_peaks
 from sonicgen.store import postings
@@ -59,10 +59,15 @@ class PostgresIndex:
             self._most_postings,
         )
 
-    def peaks(self, recording: int, first_frame: int, last_frame: int) -> Peaks:
-        """Return the recording's peaks between two frames."""
-        segments = postings.peak_segments(self._database, recording, first_frame, last_frame)
-        return join_peaks([unpack_peaks(data, start) for start, data in segments]).between(first_frame, last_frame)
+    def peaks(self, stretches: Sequence[Stretch]) -> list[Peaks]:
+        """Return the peaks in each stretch, with one call for all of them."""
+        wanted = [(stretch.recording, stretch.first_frame, stretch.last_frame) for stretch in stretches]
+        return [
+            join_peaks([unpack_peaks(data, start) for start, data in segments]).between(first_frame, last_frame)
+            for (_, first_frame, last_frame), segments in zip(
+                wanted, postings.peak_segments(self._database, wanted), strict=True
+            )
+        ]
 
     def indexed_seconds(self) -> float:
         """Return how many seconds of sound the index holds; asked once."""

@@ -6,7 +6,7 @@ each store, so whoever has seen the index up to a number can ask for what came l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -160,12 +160,19 @@ def postings_of(
     )
 
 
-def peak_segments(database: Database, number: int, first_frame: int, last_frame: int) -> list[tuple[int, bytes]]:
-    """Return (first frame, packed peaks) of every segment that reaches into the range; empty when there is none."""
-    values = {"number": number, "first_frame": first_frame, "last_frame": last_frame}
+def peak_segments(database: Database, stretches: Sequence[tuple[int, int, int]]) -> list[list[tuple[int, bytes]]]:
+    """Return (first frame, packed peaks) of every segment that reaches into each stretch, in order of time.
+
+    A stretch is a recording's number, its first frame and its last.
+    """
+    numbers, firsts, lasts = zip(*stretches, strict=True) if stretches else ((), (), ())
+    values = {"numbers": list(numbers), "first_frames": list(firsts), "last_frames": list(lasts)}
     with database.transaction() as connection:
-        rows = connection.execute(_SQL["peak_segments"], values).fetchall()
-    return [(row["first_frame"], row["data"]) for row in rows]
+        rows = connection.execute(_SQL["peak_segments"], values, binary=True).fetchall()
+    found: list[list[tuple[int, bytes]]] = [[] for _ in stretches]
+    for row in rows:
+        found[row["stretch"]].append((row["first_frame"], row["data"]))
+    return found
 
 
 def latest_number(database: Database) -> int:

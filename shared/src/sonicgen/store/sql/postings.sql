@@ -37,15 +37,16 @@ select milliseconds / 1000.0::double precision as seconds from index_totals;
 
 -- name: peak_segments
 -- From the last segment that begins before the range to the last that begins in it.
-with recording as (select id from videos where number = %(number)s)
-select p.first_frame, p.data
-from recording r
+select (w.place - 1)::integer as stretch, p.first_frame, p.data
+from unnest(%(numbers)s::bigint[], %(first_frames)s::integer[], %(last_frames)s::integer[])
+     with ordinality as w (number, first_frame, last_frame, place)
+join videos r on r.number = w.number
 join recording_peaks p on p.video_id = r.id
-where p.first_frame <= %(last_frame)s
+where p.first_frame <= w.last_frame
   and p.first_frame >= coalesce(
-      (select max(b.first_frame) from recording_peaks b where b.video_id = r.id and b.first_frame <= %(first_frame)s), 0
+      (select max(b.first_frame) from recording_peaks b where b.video_id = r.id and b.first_frame <= w.first_frame), 0
   )
-order by p.first_frame;
+order by w.place, p.first_frame;
 
 -- name: add_noisy
 insert into noisy_hashes (key, reason) select k, %(reason)s from unnest(%(keys)s::integer[]) as k
