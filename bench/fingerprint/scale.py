@@ -22,7 +22,7 @@ import psycopg
 
 from sonicgen.domain.recording import MatchStatus, Reason
 from sonicgen.local.postgres import LocalPostgres
-from sonicgen.match.blocks import places_of
+from sonicgen.match.blocks import block_bits, places_of
 from sonicgen.match.search import find_matches, warm_up
 from sonicgen.sound.fingerprint import Fingerprint, fingerprint
 from sonicgen.sound.landmarks import query_landmarks
@@ -92,7 +92,7 @@ def load_chunk(database: Database, imitations: Iterator[Fingerprint]) -> tuple[f
         numbers = np.concatenate([np.full(len(keys), number, np.int64) for number, keys, _ in parts])
         places = places_of(np.concatenate([keys for _, keys, _ in parts]))
         frames = np.concatenate([frames for _, _, frames in parts]).astype(np.int64)
-        bits = packing._bits_for(len(places))
+        bits = block_bits(len(places))
         segment = packed.add_segment(connection, parts[0][0], parts[-1][0], bits, len(places))
         packing._write(connection, segment, parts[0][0], bits, places, numbers, frames)
         busy = time.perf_counter() - started

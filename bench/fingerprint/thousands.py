@@ -26,7 +26,7 @@ from rich.progress import track
 from bench.fingerprint.scale import add, imitate, measure, read_corpus
 from sonicgen.domain.recording import RECORDING_NAMESPACE
 from sonicgen.local.postgres import LocalPostgres
-from sonicgen.match.blocks import PLACE_BITS, places_of
+from sonicgen.match.blocks import PLACE_BITS, block_bits, places_of
 from sonicgen.match.search import warm_up
 from sonicgen.sound.fingerprint import Fingerprint
 from sonicgen.sound.landmarks import PITCH_STEP, index_landmarks
@@ -102,7 +102,7 @@ def turn_of(step: int, wraps: int) -> int:
 def write_segment(connection: Connection, base: Base, steps: Sequence[int], first_number: int) -> int:
     """Write one segment that holds some transpositions of the base; return how many postings."""
     total = len(base.places) * len(steps)
-    bits = packing._bits_for(total)
+    bits = block_bits(total)
     segment = packed.add_segment(connection, first_number, first_number + len(base.made) * len(steps) - 1, bits, total)
     chunks = 1 << max(0, int(np.ceil(np.log2(total / CHUNK_POSTINGS))))
     width = int(_TURN) // chunks

@@ -33,7 +33,7 @@ def test_uneven_keys_fill_blocks_evenly() -> None:
     assert np.bincount(places_of(keys) >> 22, minlength=1024).max() < 3 * 64
 
 
-@pytest.mark.parametrize("bits", [0, 1, 7, 24])
+@pytest.mark.parametrize("bits", [0, 1, 7, 24, 27, 31])
 @pytest.mark.parametrize(("top_number", "top_frame"), [(5, 200), (300, 70_000), (2**38, 1 << 24)])
 def test_what_was_packed_comes_back(bits: int, top_number: int, top_frame: int) -> None:
     places, numbers, frames = postings(3000, 3, top_number, top_frame)

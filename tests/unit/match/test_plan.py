@@ -68,9 +68,11 @@ def test_a_clip_that_is_nowhere_costs_a_bounded_number_of_keys() -> None:
     index.add(0, fingerprint_of(music(60.0, seed=5)))
     clip = MADE.peaks.between(0, round(10 * FRAMES_PER_SECOND))
     assert find_matches(Fingerprint(clip, 10.0, MADE.version), index) == []
-    assert 3 <= len(index.calls) <= 4  # quickly, densely, the grid in one call, the best of it if anything agreed
+    # The tiers of the quick way (two that are equally dense ask for nothing new), densely, the grid at once, the best
+    # of it if anything agreed.
+    assert 5 <= len(index.calls) <= 8
     assert sum(index.calls) < 30_000
-    assert index.calls[2] < 0.7 * len(GRID) * plan.SWEEP_KEYS  # neighbours share their keys
+    assert max(index.calls) < 0.7 * len(GRID) * plan.SWEEP_KEYS  # neighbours share their keys
 
 
 def test_windows_that_follow_are_asked_for_at_once() -> None:

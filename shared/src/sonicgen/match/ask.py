@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from sonicgen.match import plan, warp
+from sonicgen.match.cached_index import CachedIndex
 from sonicgen.match.index import Candidate, Index
 from sonicgen.match.verify import FEWEST_INSIDE
 from sonicgen.match.votes import Question, find_candidates
@@ -12,6 +13,7 @@ from sonicgen.sound.peaks import Peaks
 
 CANDIDATES_PER_WARP = 12
 CANDIDATES_VERIFIED = 16
+CANDIDATES_OF_A_TIER = 4  # the right one stands out or the next tier will tell
 FEWEST_VOTES = 2
 
 Guesses = list[tuple[warp.Warp, Candidate]]  # the most votes first
@@ -22,7 +24,7 @@ class Asker:
 
     def __init__(self, query: Peaks, index: Index, exclude: Collection[int]) -> None:
         self._query = query
-        self._index = index
+        self._index = CachedIndex(index)
         self._exclude = frozenset(exclude)
         self._answered: dict[tuple[int, int], list[Candidate]] = {}
 
@@ -37,6 +39,9 @@ class Asker:
 
         `known`: warps under which the query was found before.
         """
+        if not window.ahead and (window.first, window.last) not in self._answered:
+            for tier in plan.TIERS[:-1]:
+                yield self.under(warp.UNCHANGED, peaks, round(tier * plan.QUICK_KEYS))[:CANDIDATES_OF_A_TIER]
         yield self._quick(window)
         if window.effort is plan.Effort.QUICK:
             return

@@ -12,6 +12,8 @@ number less the segment's first, and its frame, lowest byte first. A reader runs
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -20,6 +22,8 @@ from sonicgen.match.index import Postings
 
 PLACE_BITS = 32
 _KEPT_BITS = 8
+_PREFIX_BITS = 21
+_MOST_BITS = 31
 _FRAME_BITS = 24
 _PREFIX_MASK = (1 << (PLACE_BITS - _KEPT_BITS)) - 1
 # About 2^24 divided by the golden ratio, as Fibonacci hashing has it; its inverse undoes it. The migration has it too.
@@ -41,6 +45,16 @@ def keys_of(places: NDArray[np.int64]) -> NDArray[np.int32]:
     """Return the keys that lie at these places."""
     prefixes = (places >> _KEPT_BITS) * _INVERSE % (_PREFIX_MASK + 1)
     return (prefixes << _KEPT_BITS | places & 255).astype(np.uint32).view(np.int32)
+
+
+def block_bits(postings: int) -> int:
+    """Return how many bits of a place number the blocks of a segment with so many postings."""
+    bits = max(0, round(math.log2(max(1.0, postings / BLOCK_POSTINGS))))
+    if bits <= _PREFIX_BITS:
+        return bits
+    # Keys have 29 bits, so their upper ones take 2^21 values, which are permuted among 2^24: from there on only the
+    # bits that were kept tell blocks apart.
+    return min(_MOST_BITS, PLACE_BITS - _KEPT_BITS + bits - _PREFIX_BITS)
 
 
 @njit(cache=True, nogil=True)

@@ -17,6 +17,9 @@ SHORTEST_SECONDS = 2.0  # a remainder shorter than this is not asked for by itse
 # Keys that one window may ask for: quickly, densely, under each warp of the grid, and under each of the few warps that
 # then look best. A longer window has more peaks and needs fewer keys of each (docs/fingerprint.md has the figures).
 QUICK_KEYS = 3_000
+# The quick way asks in tiers, each this share of its keys, and stops at the first that gives something sure: most clips
+# are found with the first. What was asked for in one tier is not asked for again in the next.
+TIERS: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 1.0)
 DENSE_KEYS = 8_000
 SWEEP_KEYS = 700
 FOCUS_KEYS = 3_000

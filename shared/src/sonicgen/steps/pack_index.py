@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonicgen.match.blocks import (
-    BLOCK_POSTINGS,
     PLACE_BITS,
     SEARCHED_POSTINGS,
+    block_bits,
     pack_blocks,
     places_of,
     unpack_blocks,
@@ -31,7 +31,6 @@ CHUNK_POSTINGS = 2_000_000
 # of its double.
 MERGE_RATIO = 3
 _FRAME_BITS = 24
-_MOST_BITS = 24
 
 
 def pack_index(database: Database) -> int:
@@ -46,10 +45,6 @@ def pack_index(database: Database) -> int:
         return len(packed.segments(connection))
 
 
-def _bits_for(postings: int) -> int:
-    return min(_MOST_BITS, max(0, round(math.log2(max(1.0, postings / BLOCK_POSTINGS)))))
-
-
 def _pack_next(database: Database) -> bool:
     """Pack the next recordings into a segment of their own; return whether there were any."""
     with database.transaction() as connection:
@@ -58,7 +53,7 @@ def _pack_next(database: Database) -> bool:
         if numbers is None:
             return False
         keys, locs = packed.take_rows(connection, *numbers)
-        bits = _bits_for(len(keys))
+        bits = block_bits(len(keys))
         segment = packed.add_segment(connection, *numbers, bits, len(keys))
         frames = locs & ((1 << _FRAME_BITS) - 1)
         _write(connection, segment, numbers[0], bits, places_of(keys), locs >> _FRAME_BITS, frames)
@@ -120,7 +115,7 @@ def _start_merge(database: Database) -> int | None:
         sources = _choose(found)
         if not sources:
             return None
-        bits = _bits_for(sum(source.postings for source in sources))
+        bits = block_bits(sum(source.postings for source in sources))
         return packed.start_merge(connection, sources, bits)
 
 
