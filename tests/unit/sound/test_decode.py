@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import os
+import threading
 from pathlib import Path
 from typing import BinaryIO
 
@@ -208,3 +210,27 @@ def test_a_change_of_format_in_mid_stream() -> None:
 def test_a_missing_path_is_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(decode_blocks(tmp_path / "nothing.wav"))
+
+
+@pytest.mark.parametrize(("form", "codec"), [("wav", "pcm_s16le"), ("flac", "flac")])
+def test_a_pipe_gives_what_the_file_gives_as_it_comes(form: str, codec: str) -> None:
+    data = encoded(SONG_44K, form, codec, 44_100)
+    reader, writer = os.pipe()
+    is_read = threading.Event()
+
+    def write() -> None:
+        with os.fdopen(writer, "wb", buffering=0) as file:
+            file.write(data[: len(data) // 2])
+            is_read.wait(20)  # the second half comes only after a block of the first was seen
+            file.write(data[len(data) // 2 :])
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    blocks = []
+    with os.fdopen(reader, "rb") as file:
+        for block in Decoder(file, block_samples=2_048):
+            blocks.append(block)
+            is_read.set()
+    thread.join()
+    assert {len(block) for block in blocks[:-1]} == {2_048}
+    assert np.array_equal(np.concatenate(blocks), decoded(data))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,7 +25,12 @@ EXPLANATION_SUFFIXES = (".json", ".png")
 
 
 def find(
-    file: Annotated[Path, typer.Argument(help="The clip: anything that ffmpeg reads.", show_default=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The clip: anything that ffmpeg reads; - for a stream on standard input.", show_default=False
+        ),
+    ],
     json: Annotated[bool, typer.Option("--json", help="Print the documented JSON form.")] = False,
     explain: Annotated[
         list[Path] | None,
@@ -32,6 +38,11 @@ def find(
     ] = None,
 ) -> None:
     """Say which recordings a clip is from, and the second. Nothing is stored."""
+    if str(file) == "-":
+        if explain:
+            raise InputError("A stream is not kept, so --explain needs a file.")
+        listen(json)
+        return
     if not file.is_file():
         raise InputError(f"{file} is not a file.")
     check_targets(explain or [])
@@ -43,6 +54,28 @@ def find(
         answer = find_clip(services, file)
         if explain or services.settings.match_policy != "chance":
             answer = explain_to(services, file, answer, explain or [])
+    if json:
+        print_json(answer.to_json())
+    else:
+        print_answer(answer)
+    if not any(found.match.decision is Decision.MATCH for found in answer.found):
+        raise typer.Exit(1)
+
+
+def listen(json: bool) -> None:
+    """Find a stream on standard input: looks after 3, 5, 8 and 10 s and stops at the first sure answer."""
+    if sys.stdin.isatty():
+        raise InputError("Nothing comes in on standard input; for example: ffmpeg -i URL -f wav - | sonicgen find -")
+    with connected() as services, output.status("Listening…", spinner="dots") as status:
+        from sonicgen.steps.find_clip import find_live
+
+        if json:
+            status.stop()
+        answer = None
+        for answer in find_live(services, sys.stdin.buffer, "-"):
+            status.update(f"Listening, {answer.seconds:.0f} s so far…")
+    if answer is None:
+        raise InputError("The stream held no sound.")
     if json:
         print_json(answer.to_json())
     else:

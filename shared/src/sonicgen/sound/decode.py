@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import av
 import av.container
@@ -18,6 +18,9 @@ from sonicgen.errors import MediaError
 from sonicgen.sound.spectrum import SAMPLE_RATE_HZ
 
 BLOCK_SAMPLES = 65_536  # 5.9 s a block: fastest of what was tried (1,360 × real time against 1,000 to 1,240 for less)
+PIPE_BUFFER_BYTES = 1 << 12
+# Of a stream no more is read before the first sound than tells what it is: by default it would be 5 MB.
+_PIPE_OPTIONS = {"probesize": "32768", "analyzeduration": "500000"}
 BUFFER_BYTES = 1 << 18  # one read: a file in a bucket answers large reads best
 # Formats that are lists of other files or a network session; only the bytes that were given may be read.
 _LIST_FORMATS = frozenset({"hls", "concat", "dash", "sdp", "rtsp", "webvtt", "srt", "ass", "tty"})
@@ -33,6 +36,13 @@ class _Source:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.error: Exception | None = None
+
+    def peek(self, size: int) -> bytes:
+        """Return what comes first."""
+        self.seek(0)
+        head = self.read(size)
+        self.seek(0)
+        return head
 
     def read(self, size: int = -1) -> bytes:
         try:
@@ -52,6 +62,32 @@ class _Source:
         return self._file.tell()
 
 
+class _Pipe:
+    """A file that can only be read on: standard input, a socket. The head that was looked at is read again first."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._head = b""
+        self.error: Exception | None = None
+
+    def peek(self, size: int) -> bytes:
+        """Return what comes first, without losing it; less than `size` when no more is there yet."""
+        self._head = self._head or self.read(size)
+        return self._head
+
+    def read(self, size: int = -1) -> bytes:
+        if self._head:
+            part, self._head = self._head[:size], self._head[size:]
+            return part
+        try:
+            # What is there now: a stream must not wait until a whole buffer is full.
+            read = getattr(self._file, "read1", self._file.read)
+            return cast(bytes, read(size))
+        except Exception as error:
+            self.error = error
+            raise
+
+
 def _refuse_other_files(url: str, _flags: int, _options: dict[str, str]) -> Any:
     raise PermissionError(f"A media file may not open {url}.")
 
@@ -59,14 +95,16 @@ def _refuse_other_files(url: str, _flags: int, _options: dict[str, str]) -> Any:
 class Decoder:
     """Iterates over a file's first audio stream as blocks of mono float32 samples at 11,025 Hz.
 
-    `source` is a path or a seekable binary file object. Channels are mixed down; what cannot be decoded is left out.
+    `source` is a path or a binary file object; one that is not seekable is read as a stream. Blocks have
+    `block_samples`, but for the last. Channels are mixed down; what cannot be decoded is left out.
     After the iteration `truncated` says whether the file was damaged or ended early. `duration_seconds` is what
     the file says of its own length, known once the first block is there. Raises MediaError (reason EMPTY_FILE,
     NOT_AUDIO, NO_AUDIO_STREAM); an error of the file object itself comes through as it is.
     """
 
-    def __init__(self, source: str | Path | BinaryIO) -> None:
+    def __init__(self, source: str | Path | BinaryIO, block_samples: int = BLOCK_SAMPLES) -> None:
         self._given = source
+        self._block_samples = block_samples
         self.truncated = False
         self.duration_seconds: float | None = None
         self.samples = 0
@@ -76,18 +114,16 @@ class Decoder:
             with Path(self._given).open("rb") as file:
                 yield from self._decode(_Source(file))
         else:
-            yield from self._decode(_Source(self._given))
+            yield from self._decode(_Source(self._given) if self._given.seekable() else _Pipe(self._given))
 
-    def _decode(self, source: _Source) -> Iterator[NDArray[np.float32]]:
-        source.seek(0)
-        head = source.read(1 << 16)
+    def _decode(self, source: _Source | _Pipe) -> Iterator[NDArray[np.float32]]:
+        head = source.peek(1 << 16)
         if not head:
             raise MediaError(Reason.EMPTY_FILE, "The file has no bytes.")
-        source.seek(0)
         with _open(source) as container:
             stream = _first_audio_stream(container)
             self._read_length(container, stream, head)
-            for frame in _resampled(self._frames(container, stream, source)):
+            for frame in _resampled(self._frames(container, stream, source), self._block_samples):
                 block = frame.to_ndarray()[0]
                 self.samples += len(block)
                 yield block
@@ -108,7 +144,7 @@ class Decoder:
             self.duration_seconds = container.duration / av.time_base
 
     def _frames(
-        self, container: av.container.InputContainer, stream: av.AudioStream, source: _Source
+        self, container: av.container.InputContainer, stream: av.AudioStream, source: _Source | _Pipe
     ) -> Iterator[av.AudioFrame]:
         packets = container.demux(stream)
         while (packet := self._next_packet(packets, source)) is not None:
@@ -124,7 +160,7 @@ class Decoder:
                     yield frame
 
     def _next_packet(
-        self, packets: Iterator[av.Packet[av.AudioStream]], source: _Source
+        self, packets: Iterator[av.Packet[av.AudioStream]], source: _Source | _Pipe
     ) -> av.Packet[av.AudioStream] | None:
         """Return the next packet, None at the end or where the file cannot be read on."""
         packet = None
@@ -137,14 +173,14 @@ class Decoder:
         return packet
 
 
-def _open(source: _Source) -> av.container.InputContainer:
+def _open(source: _Source | _Pipe) -> av.container.InputContainer:
     try:
         container = av.open(
             source,
-            buffer_size=BUFFER_BYTES,
+            buffer_size=BUFFER_BYTES if isinstance(source, _Source) else PIPE_BUFFER_BYTES,
             metadata_errors="replace",
             io_open=_refuse_other_files,
-            container_options={"protocol_whitelist": "none"},
+            container_options={"protocol_whitelist": "none"} | ({} if isinstance(source, _Source) else _PIPE_OPTIONS),
         )
     except Exception as error:
         if source.error is not None:
@@ -171,7 +207,7 @@ def _first_audio_stream(container: av.container.InputContainer) -> av.AudioStrea
     raise MediaError(Reason.NOT_AUDIO, "The file is not audio or video; it holds a picture, text or data.")
 
 
-def _resampled(frames: Iterator[av.AudioFrame]) -> Iterator[av.AudioFrame]:
+def _resampled(frames: Iterator[av.AudioFrame], block_samples: int) -> Iterator[av.AudioFrame]:
     """Yield the frames as mono float32 at 11,025 Hz; a change of format in mid-stream starts a new resampler."""
     resampler: av.AudioResampler | None = None
     current = None
@@ -180,7 +216,7 @@ def _resampled(frames: Iterator[av.AudioFrame]) -> Iterator[av.AudioFrame]:
         if resampler is None or form != current:
             if resampler is not None:
                 yield from resampler.resample(None)
-            resampler = av.AudioResampler("flt", "mono", SAMPLE_RATE_HZ, frame_size=BLOCK_SAMPLES)
+            resampler = av.AudioResampler("flt", "mono", SAMPLE_RATE_HZ, frame_size=block_samples)
             current = form
         frame.pts = None  # gaps and jumps in time stamps must not stall or stretch the sound
         yield from resampler.resample(frame)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -10,10 +11,14 @@ from typing import BinaryIO
 from sonicgen.domain.match import Match
 from sonicgen.domain.recording import Recording
 from sonicgen.match.search import find_matches
+from sonicgen.match.stream import find_in_stream
+from sonicgen.sound.decode import Decoder
 from sonicgen.sound.fingerprint import fingerprint as take_fingerprint
 from sonicgen.steps.search_index import PostgresIndex
 from sonicgen.steps.services import Services
 from sonicgen.store import recordings
+
+LIVE_BLOCK_SAMPLES = 2_048  # 0.2 s: how much later than needed a stream may be looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +58,31 @@ def find_clip(services: Services, source: Path | BinaryIO, name: str | None = No
     matches = find_matches(
         clip, PostgresIndex(services.database), false_positive_rate=services.settings.false_positive_rate
     )
-    known = recordings.by_numbers(services.database, {match.recording for match in matches})
-    found = tuple(Found(match, known[match.recording]) for match in matches if match.recording in known)
     return Answer(
         path=name or str(source),
         seconds=clip.seconds,
         truncated=clip.truncated,
-        found=found,
+        found=_known(services, matches),
         elapsed_ms=(time.perf_counter() - started) * 1000,
     )
+
+
+def find_live(services: Services, source: BinaryIO, name: str) -> Iterator[Answer]:
+    """Yield what is known of a stream after 3, 5, 8 and 10 s of it; the first answer with a sure match is the last.
+
+    Raises MediaError when it is not usable audio, UnavailableError when the database does not answer.
+    """
+    started = time.perf_counter()
+    index = PostgresIndex(services.database)
+    blocks = Decoder(source, block_samples=LIVE_BLOCK_SAMPLES)
+    for look in find_in_stream(iter(blocks), index, false_positive_rate=services.settings.false_positive_rate):
+        found = _known(services, look.matches)
+        yield Answer(name, look.seconds, False, found, (time.perf_counter() - started) * 1000)
+
+
+def _known(services: Services, matches: list[Match]) -> tuple[Found, ...]:
+    known = recordings.by_numbers(services.database, {match.recording for match in matches})
+    return tuple(Found(match, known[match.recording]) for match in matches if match.recording in known)
 
 
 def _match_json(found: Found) -> dict[str, object]:
