@@ -42,6 +42,8 @@ _LONGEST_SOCKET_PATH_BYTES = 103  # Linux takes 107, macOS 103
 _SHUTDOWN_SECONDS = 20.0
 _PR_SET_PDEATHSIG = 1
 
+# Enough for tens of hours; thousands are searched faster with a quarter of the machine's memory (docs/database.md).
+_MEMORY_VARIABLE, _SHARED_BUFFERS = "SONICGEN_DATABASE_MEMORY", "96MB"
 # A small footprint on a laptop (50 MB at rest), and durable: fsync, full_page_writes and synchronous_commit stay on, so
 # that SIGKILL and a power cut lose nothing that was committed.
 _SERVER_SETTINGS = {
@@ -49,7 +51,6 @@ _SERVER_SETTINGS = {
     "port": str(_PORT),
     "unix_socket_permissions": "0700",
     "max_connections": "50",
-    "shared_buffers": "96MB",
     "io_method": "sync",  # the default keeps three more processes
     "max_wal_size": "512MB",
     "min_wal_size": "80MB",
@@ -93,7 +94,8 @@ def postgres_command(folder: Path) -> list[str]:
 
     SIGINT asks for a fast and clean shutdown, SIGTERM waits for clients to leave.
     """
-    options = _SERVER_SETTINGS | {"unix_socket_directories": _as_seen_by_server(socket_folder(folder), folder)}
+    options = _SERVER_SETTINGS | {"shared_buffers": os.environ.get(_MEMORY_VARIABLE, _SHARED_BUFFERS)}
+    options |= {"unix_socket_directories": _as_seen_by_server(socket_folder(folder), folder)}
     command = [str(_binary("postgres")), "-D", _as_seen_by_server(folder.absolute(), folder)]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]
