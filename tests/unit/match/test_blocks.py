@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sonicgen.match.blocks import arrange, find_in_blocks, keys_of, pack_blocks, places_of, unpack_blocks
+from sonicgen.match.blocks import arrange, block_bits, find_in_blocks, keys_of, pack_blocks, places_of, unpack_blocks
 
 Longs = NDArray[np.int64]
 EXTREMES = np.array([-(2**31), -1, 0, 1, 255, 256, 2**29 - 1, 2**31 - 1], np.int32)
@@ -78,3 +78,11 @@ def test_nothing_in_nothing_out() -> None:
     empty = np.empty(0, np.uint8), none, none, none, none
     assert [len(part) for part in find_in_blocks(EXTREMES, *empty)] == [0, 0, 0]
     assert [len(part) for part in find_in_blocks(np.empty(0, np.int32), *empty)] == [0, 0, 0]
+
+
+def test_blocks_of_large_segments_are_told_apart_by_the_lower_bits() -> None:
+    assert [block_bits(n) for n in (0, 64, 64 << 10, 64 << 21)] == [0, 0, 10, 21]
+    assert [block_bits(n) for n in (64 << 22, 64 << 24, 64 << 40)] == [26, 28, 31]
+    # Of 2^21 values of the upper bits, spread over 2^24, none shares a block with another from 24 bits on.
+    keys = np.arange(0, 1 << 29, 1 << 8, dtype=np.int32)
+    assert len(np.unique(places_of(keys) >> 32 - 24)) == len(keys)

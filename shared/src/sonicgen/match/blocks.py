@@ -53,8 +53,9 @@ def block_bits(postings: int) -> int:
     if bits <= _PREFIX_BITS:
         return bits
     # Keys have 29 bits, so their upper ones take 2^21 values, which are permuted among 2^24: from there on only the
-    # bits that were kept tell blocks apart.
-    return min(_MOST_BITS, PLACE_BITS - _KEPT_BITS + bits - _PREFIX_BITS)
+    # bits that were kept tell blocks apart. One bit more than the mean asks for: some of these keys are a hundred times
+    # as common as others, and a query asks for common ones.
+    return min(_MOST_BITS, PLACE_BITS - _KEPT_BITS + bits - _PREFIX_BITS + 1)
 
 
 @njit(cache=True, nogil=True)
