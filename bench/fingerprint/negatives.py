@@ -1,7 +1,7 @@
 """False positives: thousands of clips that are in no recording, against an index of any size.
 
-The clips are cut from the corpus's held-out recordings and from the voices of ../shared/data, at random places, in random
-disguises (as they are, in noise, at another speed, two mixed). Audio books share their announcements with others of the
+The clips are cut from the corpus's held-out recordings and from the voices of ../shared/data, half from each, at random
+places, in disguises (as they are, in noise, at another speed, two mixed). Audio books share their announcements with others of the
 corpus, so nothing is cut within 35 s of either end of a recording of the corpus.
 
     python -m bench.fingerprint.negatives --data ../shared/data --cluster FOLDER --clips 5000
@@ -34,29 +34,32 @@ LENGTHS_SECONDS = (3.0, 5.0, 10.0)
 DISGUISES = ("none", "noise", "speed", "mixed")
 
 
-def read_sources(data: Path) -> list[Samples]:
-    """Return the sound of everything that is in no index."""
+def read_sources(data: Path) -> tuple[list[Samples], list[Samples]]:
+    """Return the sound of everything that is in no index: held-out recordings, voices."""
     rows = list(csv.DictReader((data / "recordings" / "manifest.csv").open()))
-    sources = []
+    held_out = []
     for row in rows:
         if row["role"] == "neg":
             sound = np.concatenate(list(decode_blocks(data / "recordings" / row["file"])))
             edge = ANNOUNCEMENT_SECONDS * SAMPLE_RATE_HZ if row["kind"] != "music" else 0
-            sources.append(sound[edge : len(sound) - edge])
-    voices = sorted((data / "voices").rglob("*.flac"))
-    sources += [np.concatenate(list(decode_blocks(path))) for path in voices]
-    return [sound for sound in sources if len(sound) > 11 * SAMPLE_RATE_HZ]
+            held_out.append(sound[edge : len(sound) - edge])
+    voices = [np.concatenate(list(decode_blocks(path))) for path in sorted((data / "voices").rglob("*.flac"))]
+    shortest = 11 * SAMPLE_RATE_HZ
+    return [s for s in held_out if len(s) > shortest], [s for s in voices if len(s) > shortest]
 
 
-def cut(rng: np.random.Generator, sources: list[Samples], seconds: float) -> Samples:
-    """Return a random clip; half of them from the first, the recordings of the corpus, which are longer."""
-    sound = sources[int(rng.integers(len(sources)))]
+def cut(rng: np.random.Generator, sources: tuple[list[Samples], list[Samples]], seconds: float) -> Samples:
+    """Return a random clip."""
+    some = sources[int(rng.integers(2))]
+    sound = some[int(rng.integers(len(some)))]
     count = round(seconds * SAMPLE_RATE_HZ)
     start = int(rng.integers(max(1, len(sound) - count)))
     return sound[start : start + count]
 
 
-def disguise(rng: np.random.Generator, sources: list[Samples], clip: Samples, kind: str) -> Samples:
+def disguise(
+    rng: np.random.Generator, sources: tuple[list[Samples], list[Samples]], clip: Samples, kind: str
+) -> Samples:
     """Return the clip as somebody might send it."""
     level = float(np.sqrt(np.mean(clip**2))) + 1e-6
     if kind == "noise":
@@ -66,9 +69,9 @@ def disguise(rng: np.random.Generator, sources: list[Samples], clip: Samples, ki
         return np.interp(places, np.arange(len(clip)), clip).astype(np.float32)
     if kind == "mixed":
         other = cut(rng, sources, len(clip) / SAMPLE_RATE_HZ)
-        return (clip[: len(other)] + other[: len(clip)] * level / (float(np.sqrt(np.mean(other**2))) + 1e-6)).astype(
-            np.float32
-        )
+        gain = np.float32(level / (float(np.sqrt(np.mean(other**2))) + 1e-6))
+        length = min(len(clip), len(other))
+        return np.add(clip[:length], gain * other[:length], dtype=np.float32)
     return clip
 
 
@@ -89,7 +92,8 @@ def main() -> None:
     warm_up()
     rng = np.random.default_rng(2026)
     sources = read_sources(options.data)
-    print(f"{len(sources)} sources, {sum(map(len, sources)) / SAMPLE_RATE_HZ / 3600:.2f} h", flush=True)
+    hours = [sum(map(len, some)) / SAMPLE_RATE_HZ / 3600 for some in sources]
+    print(f"{hours[0]:.2f} h held out, {hours[1]:.2f} h of voices", flush=True)
     asked: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
     unsure, took = 0, []
