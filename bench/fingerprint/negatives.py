@@ -1,8 +1,8 @@
 """False positives: thousands of clips that are in no recording, against an index of any size.
 
 The clips are cut from the corpus's held-out recordings and from the voices of ../shared/data, half from each, at random
-places, in disguises (as they are, in noise, at another speed, two mixed). Audio books share their announcements with others of the
-corpus, so nothing is cut within 35 s of either end of a recording of the corpus.
+places, in disguises (as they are, in noise, at another speed, two mixed). Audio books share their announcements with
+others of the corpus, so nothing is cut within 35 s of either end of a spoken recording of it.
 
     python -m bench.fingerprint.negatives --data ../shared/data --cluster FOLDER --clips 5000
 """
@@ -63,7 +63,8 @@ def disguise(
     """Return the clip as somebody might send it."""
     level = float(np.sqrt(np.mean(clip**2))) + 1e-6
     if kind == "noise":
-        return clip + rng.normal(0.0, level * 10 ** (-rng.uniform(0, 15) / 20), len(clip)).astype(np.float32)
+        noise = rng.normal(0.0, level * 10 ** (-rng.uniform(0, 15) / 20), len(clip))
+        return np.add(clip, noise, dtype=np.float32, casting="same_kind")
     if kind == "speed":
         places = np.arange(0, len(clip) - 1, rng.uniform(0.9, 1.1))
         return np.interp(places, np.arange(len(clip)), clip).astype(np.float32)
@@ -71,7 +72,8 @@ def disguise(
         other = cut(rng, sources, len(clip) / SAMPLE_RATE_HZ)
         gain = np.float32(level / (float(np.sqrt(np.mean(other**2))) + 1e-6))
         length = min(len(clip), len(other))
-        return np.add(clip[:length], gain * other[:length], dtype=np.float32)
+        mixed: Samples = clip[:length] + gain * other[:length]
+        return mixed
     return clip
 
 
