@@ -64,7 +64,8 @@ def disguise(
     level = float(np.sqrt(np.mean(clip**2))) + 1e-6
     if kind == "noise":
         noise = rng.normal(0.0, level * 10 ** (-rng.uniform(0, 15) / 20), len(clip))
-        return np.add(clip, noise, dtype=np.float32, casting="same_kind")
+        noisy: Samples = clip + noise.astype(np.float32)
+        return noisy
     if kind == "speed":
         places = np.arange(0, len(clip) - 1, rng.uniform(0.9, 1.1))
         return np.interp(places, np.arange(len(clip)), clip).astype(np.float32)

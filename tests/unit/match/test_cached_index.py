@@ -28,6 +28,17 @@ def test_answers_as_the_index_does_and_asks_each_key_once(
     assert len(asked) == len(set(asked)) == cached.asked
 
 
+def test_forgets_when_told() -> None:
+    index = ListIndex((1, 2, 3))
+    cached = CachedIndex(index)
+    keys = np.array([1], np.int32)
+    for _ in range(2):
+        assert cached.postings(keys).counts.tolist() == [1]
+    cached.forget()
+    assert cached.postings(keys).counts.tolist() == [1]
+    assert index.asked == [[1], [1]]
+
+
 def test_passes_on_the_rest() -> None:
     cached = CachedIndex(ListIndex())
     assert len(cached.peaks([Stretch(0, 0, 9)])) == 1

@@ -39,6 +39,7 @@ class Asker:
 
         `known`: warps under which the query was found before.
         """
+        self._index.forget()  # what one window asks for helps no other, and ten hours have six thousand of them
         if not window.ahead and (window.first, window.last) not in self._answered:
             for tier in plan.TIERS[:-1]:
                 yield self.under(warp.UNCHANGED, peaks, round(tier * plan.QUICK_KEYS))[:CANDIDATES_OF_A_TIER]

@@ -14,7 +14,7 @@ _Chunk = tuple[NDArray[np.int32], Postings]
 
 
 class CachedIndex:
-    """Passes on to another index only the keys that were not asked for before; for the length of one search."""
+    """Passes on to another index only the keys that were not asked for before; until it is told to forget."""
 
     def __init__(self, index: Index) -> None:
         self._index = index
@@ -34,6 +34,10 @@ class CachedIndex:
             self._add(keys[is_new])
             held.append((np.nonzero(is_new)[0], np.arange(int(is_new.sum()))))
         return self._gather(len(keys), held)
+
+    def forget(self) -> None:
+        """Remember nothing of what was asked until now."""
+        self._chunks = []
 
     def peaks(self, stretches: Sequence[Stretch]) -> list[Peaks]:
         """Return the peaks in each stretch; they are not remembered here."""
