@@ -68,7 +68,8 @@ def disguise(
         return noisy
     if kind == "speed":
         places = np.arange(0, len(clip) - 1, rng.uniform(0.9, 1.1))
-        return np.interp(places, np.arange(len(clip)), clip).astype(np.float32)
+        faster: Samples = np.interp(places, np.arange(len(clip)), clip).astype(np.float32)
+        return faster
     if kind == "mixed":
         other = cut(rng, sources, len(clip) / SAMPLE_RATE_HZ)
         gain = np.float32(level / (float(np.sqrt(np.mean(other**2))) + 1e-6))
