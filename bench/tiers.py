@@ -23,6 +23,8 @@ from sonicgen.match import plan
 from sonicgen.match.index import Postings
 from sonicgen.match.memory_index import MemoryIndex
 from sonicgen.match.search import find_matches, warm_up
+from sonicgen.match.stream import LOOKS_SECONDS, find_in_stream
+from sonicgen.sound.decode import decode_blocks
 from sonicgen.sound.fingerprint import Fingerprint, fingerprint
 
 # Starts differ by less where the same landmarks were fitted from another candidate.
@@ -75,6 +77,26 @@ def is_same(one: Answer, other: Answer) -> bool:
     return one.decision[0] == other.decision[0] and apart < SAME_START_SECONDS
 
 
+def compare_streams(index: CountingIndex, folders: list[Path]) -> None:
+    """Print how soon a stream of ten seconds is left, and whether what was said then is what the whole says."""
+    outcomes: Counter[str] = Counter()
+    left = []
+    for folder in folders:
+        for query in map(json.loads, (folder / "queries.jsonl").open()):
+            if query["len"] != max(LOOKS_SECONDS):
+                continue
+            *_, last = find_in_stream(decode_blocks(folder / query["file"]), index)
+            whole = search(index, fingerprint(folder / query["file"]), plan.TIERS)
+            heard = Answer(last.matches, 0, 0, 0.0)
+            outcomes["same" if is_same(whole, heard) else "other"] += 1
+            if not is_same(whole, heard):
+                print(query["file"], round(last.seconds), whole.decision, heard.decision, flush=True)
+            if whole.decision:
+                left.append(last.seconds)
+    shares = {f"{seconds:.0f} s": float(np.mean(np.array(left) <= seconds + 0.1)) for seconds in LOOKS_SECONDS}
+    print("streams:", dict(outcomes), f"left after {np.mean(left):.1f} s on average;", "by", shares)
+
+
 def main() -> None:
     """Compare, query by query."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -96,7 +118,7 @@ def main() -> None:
             if not is_same(plain, tiered):
                 print(query["file"], query["len"], plain.decision, tiered.decision, flush=True)
             costs["found" if plain.decision else "nowhere"].append((plain, tiered))
-    print(dict(outcomes))
+    print("tiers:", dict(outcomes))
     for kind, pairs in costs.items():
         for i, name in enumerate(("without tiers", "with tiers")):
             keys, calls, cpu = (np.array([getattr(p[i], x) for p in pairs]) for x in ("keys", "calls", "cpu_ms"))
@@ -105,6 +127,7 @@ def main() -> None:
                 f"{kind} ({len(pairs)}), {name}: keys mean {keys.mean():,.0f} p50 {np.median(keys):,.0f}; calls mean "
                 f"{calls.mean():.1f}; CPU ms mean {cpu.mean():.1f} p50 {middle:.1f} p95 {high:.1f}"
             )
+    compare_streams(index, options.queries)
 
 
 if __name__ == "__main__":

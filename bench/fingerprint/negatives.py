@@ -114,6 +114,8 @@ def main() -> None:
             if sure:
                 wrong[f"{seconds:.0f} s, {kind}"] += 1
                 print("accepted:", i, seconds, kind, sure[0], flush=True)
+            if i % 500 == 499:
+                print(f"{i + 1} asked, {sum(wrong.values())} accepted", flush=True)
     print(f"{sum(wrong.values())} of {sum(asked.values())} accepted, {unsure} unsure; {dict(wrong)}")
     print("wall ms p50, p95, p99:", np.percentile(took, [50, 95, 99]).round())
 

@@ -7,15 +7,19 @@ such a transposition is a rotation, so blocks are written in order, without sort
 
     python -m bench.fingerprint.thousands build --corpus FOLDER --cluster FOLDER --hours 5000
     python -m bench.fingerprint.thousands measure --queries FOLDER --cluster FOLDER
+    python -m bench.fingerprint.thousands recall --corpus FOLDER --queries FOLDER --cluster FOLDER
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid5
 
 import numpy as np
@@ -24,16 +28,18 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from bench.fingerprint.scale import add, imitate, measure, read_corpus
+from sonicgen.domain.match import Decision, Match
 from sonicgen.domain.recording import RECORDING_NAMESPACE
 from sonicgen.local.postgres import LocalPostgres
 from sonicgen.match.blocks import PLACE_BITS, block_bits, places_of
-from sonicgen.match.search import warm_up
-from sonicgen.sound.fingerprint import Fingerprint
+from sonicgen.match.memory_index import MemoryIndex
+from sonicgen.match.search import find_matches, warm_up
+from sonicgen.sound.fingerprint import Fingerprint, fingerprint
 from sonicgen.sound.landmarks import PITCH_STEP, index_landmarks
 from sonicgen.sound.peaks import Peaks
 from sonicgen.steps import pack_index as packing
-from sonicgen.steps.search_index import packed_segments
-from sonicgen.store import packed
+from sonicgen.steps.search_index import PostgresIndex, packed_segments
+from sonicgen.store import packed, postings
 from sonicgen.store.database import Connection, Database
 from sonicgen.store.migrations import migrate
 
@@ -191,10 +197,46 @@ def build(database: Database, url: str, originals: list[Fingerprint], hours: flo
         connection.execute("vacuum analyze")
 
 
+def recall(database: Database, corpus: Path, queries: Path) -> None:
+    """Print by length how many clips are found in the large index, and in the real recordings alone."""
+    alone = MemoryIndex()
+    originals = read_corpus(corpus)
+    for number, one in enumerate(originals):
+        alone.add(number, one)
+    names = [row["id"] for row in csv.DictReader((corpus / "manifest.csv").open()) if row["role"] == "db"]
+    first = postings.latest_number(database) - len(originals) + 1  # the real ones were stored last, in their order
+    right: dict[int, list[tuple[bool, bool]]] = {}
+    accepted = [0, 0]
+    for query in track(list(map(json.loads, (queries / "queries.jsonl").open())), "queries"):
+        clip = fingerprint(queries / query["file"])
+        answers = (find_matches(clip, alone)[:1], find_matches(clip, PostgresIndex(database))[:1])
+        if query["neg"]:
+            for i, answer in enumerate(answers):
+                accepted[i] += any(match.decision is Decision.MATCH for match in answer)
+            continue
+        both = tuple(
+            any(_is_right(match, names[match.recording - before], query) for match in answer)
+            for answer, before in zip(answers, (0, first), strict=True)
+        )
+        right.setdefault(query["len"], []).append((both[0], both[1]))
+    for seconds, pairs in sorted(right.items()):
+        shares = 100 * np.mean(pairs, axis=0)
+        print(f"{seconds} s ({len(pairs)}): alone {shares[0]:.1f} %, in the large index {shares[1]:.1f} %")
+    print("accepted of clips that are nowhere:", accepted)
+
+
+def _is_right(match: Match, name: str, query: dict[str, Any]) -> bool:
+    """By the harness's rule: sure, the right recording, the start within half a second."""
+    offset = match.reference_start_seconds - match.speed * match.query_start_seconds
+    apart = abs(offset - query["start"])
+    allowed = 0.5 + abs(1 - query["rate"]) * query["len"]
+    return match.decision is Decision.MATCH and name == query["item"] and bool(apart <= allowed)
+
+
 def main() -> None:
     """Build or measure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("build", "measure"))
+    parser.add_argument("what", choices=("build", "measure", "recall"))
     parser.add_argument("--corpus", type=Path)
     parser.add_argument("--queries", type=Path)
     parser.add_argument("--cluster", type=Path, required=True)
@@ -206,6 +248,8 @@ def main() -> None:
         migrate(database)
         if options.what == "build":
             build(database, server.url, read_corpus(options.corpus), options.hours)
+        elif options.what == "recall":
+            recall(database, options.corpus, options.queries)
         else:
             measure(database, server.url, options.cluster, options.queries)
 
