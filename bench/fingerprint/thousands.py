@@ -217,11 +217,10 @@ def recall(database: Database, corpus: Path, queries: Path) -> None:
             for i, answer in enumerate(answers):
                 accepted[i] += any(match.decision is Decision.MATCH for match in answer)
             continue
-        best = [
-            (match, _is_right(match, match.recording - before if match else -1, names, query))
-            for answer, before in zip(answers, (0, first), strict=True)
-            for match in answer or [None]
-        ]
+        best: list[tuple[Match | None, bool]] = []
+        for answer, before in zip(answers, (0, first), strict=True):
+            match = answer[0] if answer else None
+            best.append((match, match is not None and _is_right(match, match.recording - before, names, query)))
         sure = [is_right and match is not None and match.decision is Decision.MATCH for match, is_right in best]
         right.setdefault(query["len"], []).append((*sure, *(is_right for _, is_right in best)))
     for seconds, pairs in sorted(right.items()):
@@ -233,9 +232,9 @@ def recall(database: Database, corpus: Path, queries: Path) -> None:
     print("accepted of clips that are nowhere:", accepted)
 
 
-def _is_right(match: Match | None, number: int, names: Sequence[str], query: dict[str, Any]) -> bool:
+def _is_right(match: Match, number: int, names: Sequence[str], query: dict[str, Any]) -> bool:
     """By the harness's rule: the right recording, the start within half a second."""
-    if match is None or not 0 <= number < len(names) or names[number] != query["item"]:
+    if not 0 <= number < len(names) or names[number] != query["item"]:
         return False
     offset = match.reference_start_seconds - match.speed * match.query_start_seconds
     apart = abs(offset - query["start"])
