@@ -72,11 +72,9 @@ def _is_highest(white: NDArray[np.float32], t: int, f: int, half_bins: int) -> b
         for a in (t - apart, t + apart):
             if a < 0 or a >= rows:
                 continue
-            higher = 0
-            for v in white[a, low:high]:
-                higher += v > value
-            if higher > 0:
-                return False
+            for b in range(low, high):
+                if white[a, b] > value:
+                    return False
     return True
 
 
@@ -89,22 +87,25 @@ def _rise(white: NDArray[np.float32], t: int, f: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _mark(white: NDArray[np.float32], t: int, marks: NDArray[np.uint8]) -> None:
-    """Write into `marks` which bins of a row stand above LOWEST_LEVEL and their four neighbours.
+def _mark(white: NDArray[np.float32], t: int, highest: NDArray[np.float32], marks: NDArray[np.uint8]) -> None:
+    """Write into `marks` which bins of a row stand above LOWEST_LEVEL, the next bins and all of ±HALF_FRAMES.
 
-    No branches, so that eight or more bins are compared at once: a third of the time of asking bin by bin.
+    No branches, so that eight or more bins are compared at once; bin by bin the search for peaks took twice as long.
+    `highest` is room for a row.
     """
     row = white[t]
-    before = white[max(0, t - 1)]
-    if t + 1 < len(white):
-        after = white[t + 1]
-        for f in range(1, len(row) - 1):
-            v = row[f]
-            marks[f] = (v > LOWEST_LEVEL) & (v >= row[f - 1]) & (v > row[f + 1]) & (v >= before[f]) & (v > after[f])
-    else:
-        for f in range(1, len(row) - 1):
-            v = row[f]
-            marks[f] = (v > LOWEST_LEVEL) & (v >= row[f - 1]) & (v > row[f + 1]) & (v >= before[f])
+    after = white[min(t + 1, len(white) - 1)]
+    highest[:] = row
+    for a in range(max(0, t - HALF_FRAMES), min(len(white), t + HALF_FRAMES + 1)):
+        other = white[a]
+        for f in range(len(row)):
+            highest[f] = other[f] if other[f] > highest[f] else highest[f]
+    is_last = t + 1 == len(white)
+    for f in range(1, len(row) - 1):
+        v = row[f]
+        marks[f] = (
+            (v > LOWEST_LEVEL) & (v >= row[f - 1]) & (v > row[f + 1]) & (v >= highest[f]) & (is_last | (v > after[f]))
+        )
 
 
 @njit(cache=True, nogil=True)
@@ -116,11 +117,12 @@ def _local_maxima(
     frames = np.empty(room, np.int32)
     pitches = np.empty(room, np.float32)
     strengths = np.empty(room, np.float32)
+    highest = np.empty(white.shape[1], np.float32)
     marks = np.zeros((white.shape[1] + 7) // 8 * 8, np.uint8)
     eights = marks.view(np.uint64)
     n = 0
     for t in range(first, last):
-        _mark(white, t, marks)
+        _mark(white, t, highest, marks)
         for word in range(len(eights)):
             if eights[word] == 0:  # most are
                 continue
