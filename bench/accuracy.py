@@ -1,4 +1,4 @@
-"""Accuracy, speed and size beside the prototype's and Chromaprint's on the same queries (`python -m bench accuracy`)."""
+"""Accuracy, speed and size beside the prototype's and Chromaprint's on the same queries: the command `accuracy`."""
 
 from __future__ import annotations
 

@@ -113,8 +113,8 @@ class Adapter:
     def _settle(self) -> None:
         """Free the rows that were moved, as autovacuum does within minutes of packing, and their emptied index.
 
-        Without the latter the index keeps its pages for the rows to come: 32 MB after these 3 hours, and no more however
-        many hours follow, as long as packing keeps up.
+        Without the latter the index keeps its pages for the rows to come: 32 MB after these 3 hours, and
+        no more however many hours follow, as long as packing keeps up.
         """
         with psycopg.connect(self._server.url, autocommit=True) as connection:
             connection.execute("vacuum (analyze)")
