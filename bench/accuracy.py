@@ -48,7 +48,7 @@ def is_right(query: Query) -> bool:
     hit = top(query)
     if hit is None or query["neg"] or hit[0] != query["item"]:
         return False
-    return abs(hit[1] - query["start"]) <= OFFSET_SECONDS + abs(1 - query["rate"]) * query["len"]
+    return bool(abs(hit[1] - query["start"]) <= OFFSET_SECONDS + abs(1 - query["rate"]) * query["len"])
 
 
 def score(query: Query) -> float:

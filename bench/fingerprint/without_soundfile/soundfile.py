@@ -14,4 +14,5 @@ def read(path: str, start: int, stop: int, dtype: str) -> tuple[NDArray[np.float
     with wave.open(path) as file:
         file.setpos(min(start, file.getnframes()))
         data = file.readframes(max(0, stop - start))
-        return np.frombuffer(data, "<i2").astype(np.float32) / 32768, file.getframerate()
+        samples = np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
+        return samples, file.getframerate()
