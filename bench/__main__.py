@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import accuracy, speeds, system
+from bench import accuracy, speeds, system, warps
 
 NOT_BY_DEFAULT = ("table",)
 
@@ -31,6 +31,7 @@ def main() -> None:
         "ten-hours": system.measure_ten_hours,
         "archive": system.measure_archive,
         "speeds": speeds.measure_speeds,
+        "warps": warps.measure_warps,
         "hour": accuracy.measure_hour,
         "accuracy": partial(accuracy.measure_accuracy, options.queries, options.share, options.only),
         "table": accuracy.write_table,

@@ -64,3 +64,16 @@ def test_the_guesses_reach_as_far_as_promised() -> None:
     assert max(warp.tempo for warp in warps if warp.tempo == warp.pitch) >= 1.10
     assert max(warp.tempo for warp in warps if warp.pitch == 1.0) >= 1.15
     assert min(warp.pitch for warp in warps if warp.tempo == 1.0) <= 0.94
+
+
+def test_what_lies_exactly_weighs_more_than_what_only_lies_near() -> None:
+    rng = np.random.default_rng(1)
+    kept = np.sort(rng.permutation(len(CLIP))[: len(CLIP) // 3])
+    exact = Peaks(CLIP.frames[kept], CLIP.pitches[kept], CLIP.strengths[kept])
+    # As many pairs as before within the wider tolerance, none of them exact.
+    aside = rng.choice([-0.9, 0.9], len(kept)).astype(np.float32)
+    near = Peaks(exact.frames, exact.pitches + aside, exact.strengths)
+    found = [verify(peaks, ReferencePeaks(INDEX, 5), 5, 1000.0, Warp(), 1e6) for peaks in (exact, near)]
+    assert found[0] is not None
+    assert found[1] is not None
+    assert found[0].log10_chance < 1.3 * found[1].log10_chance
