@@ -41,16 +41,13 @@ def is_there() -> bool:
     return (HARNESS / "run.py").exists() and (CORPUS / "manifest.csv").exists()
 
 
-def _environment() -> dict[str, str]:
+def _environment(adapter: str = "") -> dict[str, str]:
     """Our adapters can be imported, and nothing is written beside the harness."""
     paths = [str(ADAPTERS), str(HARNESS / "adapters")]
     if importlib.util.find_spec("soundfile") is None:
         paths.append(str(ADAPTERS / "without_soundfile"))
-    return os.environ | {
-        "PYTHONPATH": os.pathsep.join(paths),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "NUMBA_CACHE_DIR": str(WORK / "numba"),
-    }
+    compiled = {} if adapter.startswith("sonicgen") else {"NUMBA_CACHE_DIR": str(WORK / "numba")}  # ours is compiled
+    return os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"} | compiled
 
 
 def make_queries(folder: Path, *options: str) -> None:
@@ -81,7 +78,7 @@ def run_adapter(adapter: str, queries: Path, out: Path, *options: str) -> Result
     """Run the harness with one adapter and return what it wrote."""
     out.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "run.py", adapter, "--corpus", str(CORPUS), "--queries", str(queries)]
-    subprocess.run([*command, "--out", str(out), *options], cwd=HARNESS, env=_environment(), check=True)
+    subprocess.run([*command, "--out", str(out), *options], cwd=HARNESS, env=_environment(adapter), check=True)
     return read_results(out, adapter)
 
 
@@ -122,7 +119,7 @@ def hour_costs(adapters: Sequence[str]) -> dict[str, float]:
         costs["ffmpeg"].append(_ffmpeg_seconds(hour))
         for adapter in adapters:
             command = [sys.executable, str(ADAPTERS / "index_cost.py"), adapter, str(hour)]
-            done = subprocess.run(command, env=_environment(), check=True, capture_output=True, text=True)
+            done = subprocess.run(command, env=_environment(adapter), check=True, capture_output=True, text=True)
             costs[adapter].append(float(done.stdout.split()[-1]))
     return {name: statistics.median(some) for name, some in costs.items()}
 
