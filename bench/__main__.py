@@ -5,30 +5,44 @@ The figures in docs/ and in the README come from here. They depend on the machin
 
 from __future__ import annotations
 
-import sys
+import argparse
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from bench import speeds, system
+from bench import accuracy, speeds, system, warps
 
-MEASUREMENTS = {
-    "start": system.measure_start,
-    "ten-hours": system.measure_ten_hours,
-    "archive": system.measure_archive,
-    "speeds": speeds.measure_speeds,
-}
+NOT_BY_DEFAULT = ("table",)
 
 
 def main() -> None:
     """Run what the command line names."""
-    names = sys.argv[1:] or list(MEASUREMENTS)
-    unknown = [name for name in names if name not in MEASUREMENTS]
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--queries", type=Path, action="append", default=[], help="accuracy: a folder of queries")
+    parser.add_argument("--share", type=float, default=1.0, help="accuracy: ask about this share of the queries")
+    parser.add_argument("--only", action="append", default=[], help="accuracy: run this adapter anew, keep the others")
+    options = parser.parse_args()
+    measurements: dict[str, Callable[[], dict[str, str]]] = {
+        "start": system.measure_start,
+        "ten-hours": system.measure_ten_hours,
+        "archive": system.measure_archive,
+        "speeds": speeds.measure_speeds,
+        "warps": warps.measure_warps,
+        "hour": accuracy.measure_hour,
+        "accuracy": partial(accuracy.measure_accuracy, options.queries, options.share, options.only),
+        "table": accuracy.write_table,
+    }
+    names = options.names or [name for name in measurements if name not in NOT_BY_DEFAULT]
+    unknown = [name for name in names if name not in measurements]
     if unknown:
-        sys.exit(f"No such measurement: {', '.join(unknown)}. There are: {', '.join(MEASUREMENTS)}.")
+        parser.error(f"No such measurement: {', '.join(unknown)}. There are: {', '.join(measurements)}.")
     table = Table("measurement", "figure", "value")
     for name in names:
-        for figure, value in MEASUREMENTS[name]().items():
+        for figure, value in measurements[name]().items():
             table.add_row(name, figure, value)
     Console().print(table)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import av
 import av.container
 import av.error
+import av.filter
 import numpy as np
 from numpy.typing import NDArray
 
@@ -93,7 +95,7 @@ def _refuse_other_files(url: str, _flags: int, _options: dict[str, str]) -> Any:
 
 
 class Decoder:
-    """Iterates over a file's first audio stream as blocks of mono float32 samples at 11,025 Hz.
+    """Iterates over a file's first audio stream as blocks of mono float32 samples at `rate_hz` (11,025).
 
     `source` is a path or a binary file object; one that is not seekable is read as a stream. Blocks have
     `block_samples`, but for the last. Channels are mixed down; what cannot be decoded is left out.
@@ -102,8 +104,11 @@ class Decoder:
     NOT_AUDIO, NO_AUDIO_STREAM); an error of the file object itself comes through as it is.
     """
 
-    def __init__(self, source: str | Path | BinaryIO, block_samples: int = BLOCK_SAMPLES) -> None:
+    def __init__(
+        self, source: str | Path | BinaryIO, rate_hz: int = SAMPLE_RATE_HZ, block_samples: int = BLOCK_SAMPLES
+    ) -> None:
         self._given = source
+        self._rate_hz = rate_hz
         self._block_samples = block_samples
         self.truncated = False
         self.duration_seconds: float | None = None
@@ -123,7 +128,7 @@ class Decoder:
         with _open(source) as container:
             stream = _first_audio_stream(container)
             self._read_length(container, stream, head)
-            for frame in _resampled(self._frames(container, stream, source), self._block_samples):
+            for frame in _resampled(self._frames(container, stream, source), self._rate_hz, self._block_samples):
                 block = frame.to_ndarray()[0]
                 self.samples += len(block)
                 yield block
@@ -207,21 +212,70 @@ def _first_audio_stream(container: av.container.InputContainer) -> av.AudioStrea
     raise MediaError(Reason.NOT_AUDIO, "The file is not audio or video; it holds a picture, text or data.")
 
 
-def _resampled(frames: Iterator[av.AudioFrame], block_samples: int) -> Iterator[av.AudioFrame]:
-    """Yield the frames as mono float32 at 11,025 Hz; a change of format in mid-stream starts a new resampler."""
-    resampler: av.AudioResampler | None = None
+class _Mixer:
+    """Mixes frames of one format down to mono float32 at one rate, and hands them out in blocks.
+
+    Frames are pushed and only looked for when a block should be there: asking after each of the 138,000 frames of an
+    hour of mp3 took 1.4 s more (5.2 s of CPU to 3.7, where ffmpeg's own command takes 3.5).
+    """
+
+    def __init__(self, frame: av.AudioFrame, rate_hz: int, block_samples: int) -> None:
+        graph = av.filter.Graph()
+        rate = frame.sample_rate
+        self._source = graph.add_abuffer(
+            sample_rate=rate,
+            format=frame.format.name,
+            layout=frame.layout.name,
+            channels=frame.layout.nb_channels,
+            time_base=Fraction(1, rate),
+        )
+        form = graph.add("aformat", f"sample_fmts=flt:channel_layouts=mono:sample_rates={rate_hz}")
+        self._sink = graph.add("abuffersink")
+        self._source.link_to(form)
+        form.link_to(self._sink)
+        graph.configure()
+        graph.set_audio_frame_size(block_samples)
+        self._graph = graph
+        self._block_samples = block_samples * rate // rate_hz
+        self._pushed = 0
+
+    def push(self, frame: av.AudioFrame) -> Iterator[av.AudioFrame]:
+        """Take a frame; yield the blocks that are ready."""
+        frame.pts = None  # gaps and jumps in time stamps must not stall or stretch the sound
+        self._source.push(frame)
+        self._pushed += frame.samples
+        if self._pushed >= self._block_samples:
+            self._pushed -= self._block_samples
+            yield from self._pull()
+
+    def finish(self) -> Iterator[av.AudioFrame]:
+        """Yield what is left."""
+        self._source.push(None)
+        yield from self._pull()
+
+    def _pull(self) -> Iterator[av.AudioFrame]:
+        while True:
+            try:
+                block = self._sink.pull()
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return
+            assert isinstance(block, av.AudioFrame)  # noqa: S101  (an abuffersink has nothing else)
+            yield block
+
+
+def _resampled(frames: Iterator[av.AudioFrame], rate_hz: int, block_samples: int) -> Iterator[av.AudioFrame]:
+    """Yield the frames as mono float32 at one rate; a change of format in mid-stream starts a new mixer."""
+    mixer: _Mixer | None = None
     current = None
     for frame in frames:
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if resampler is None or form != current:
-            if resampler is not None:
-                yield from resampler.resample(None)
-            resampler = av.AudioResampler("flt", "mono", SAMPLE_RATE_HZ, frame_size=block_samples)
-            current = form
-        frame.pts = None  # gaps and jumps in time stamps must not stall or stretch the sound
-        yield from resampler.resample(frame)
-    if resampler is not None:
-        yield from resampler.resample(None)
+        if mixer is None or form != current:
+            if mixer is not None:
+                yield from mixer.finish()
+            mixer, current = _Mixer(frame, rate_hz, block_samples), form
+        yield from mixer.push(frame)
+    if mixer is not None:
+        yield from mixer.finish()
 
 
 def _has_length_header(head: bytes) -> bool:
