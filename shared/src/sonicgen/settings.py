@@ -17,7 +17,10 @@ from sonicgen.errors import SettingsError
 
 # Where the repository lies when the package is used from it, as `make run` does.
 REPOSITORY = Path(__file__).parents[3]
-_SECRETS = ("DATABASE_URL",)
+_SECRETS = (
+    "DATABASE_URL",
+    "YOUTUBE_API_KEY",
+)
 
 
 class Settings(BaseSettings):
@@ -43,6 +46,14 @@ class Settings(BaseSettings):
     duplicate_coverage: float = Field(default=0.9, gt=0, le=1, alias="SONICGEN_DUPLICATE_COVERAGE")
     match_policy: Literal["chance", "v1", "v2"] = Field(default="chance", alias="SONICGEN_MATCH_POLICY")
     lease_seconds: float = Field(default=30.0, ge=1, alias="SONICGEN_LEASE_SECONDS")
+
+    youtube_api_key: str | None = Field(default=None, repr=False, alias="YOUTUBE_API_KEY")
+    youtube_endpoint: str | None = Field(default=None, alias="SONICGEN_YOUTUBE_ENDPOINT")
+    youtube_daily_units: int = Field(default=10_000, ge=0, alias="SONICGEN_YOUTUBE_DAILY_UNITS")
+    poll_seconds: int = Field(default=3600, ge=60, alias="SONICGEN_POLL_SECONDS")
+    websub_callback_url: str | None = Field(default=None, alias="SONICGEN_WEBSUB_CALLBACK_URL")
+    websub_hub: str = Field(default="https://pubsubhubbub.appspot.com/", alias="SONICGEN_WEBSUB_HUB")
+    downloads_enabled: bool = Field(default=True, alias="SONICGEN_DOWNLOADS")
 
     @property
     def is_embedded(self) -> bool:

@@ -92,10 +92,10 @@ def _print_recording(recording: Recording) -> None:
     style = STYLES[recording.match_status]
     output.print(f"[bold]{escape(recording.title)}[/]  [dim]{recording.id}[/]")
     output.print(f"  [{style}]{recording.match_status or 'waiting'}[/]: {escape(recording.explain())}")
-    output.print(
-        f"  length {clock(recording.duration_seconds)}, {recording.size_bytes:,} bytes, tries: {recording.attempts}"
-    )
-    output.print(f"  {escape(recording.source_uri)}", soft_wrap=True)
+    size = f"{recording.size_bytes:,} bytes" if recording.is_stored else "no bytes yet"
+    output.print(f"  length {clock(recording.duration_seconds)}, {size}, tries: {recording.attempts}")
+    for place in filter(None, (recording.source_uri, recording.published_uri)):
+        output.print(f"  {escape(place)}", soft_wrap=True)
     if recording.original_video_id:
         output.print(f"  original: {recording.original_video_id}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -191,7 +191,7 @@ def _read_text(value: object, name: str) -> str:
     return value
 
 
-_READERS = {
+_READERS: dict[str, Callable[[object, str], Any]] = {
     "published_after": read_moment,
     "published_before": read_moment,
     "max_videos": _read_count,

@@ -62,7 +62,7 @@ EXPLANATIONS: dict[SourceReason, str] = {
     SourceReason.STOPPED: "Somebody stopped it; `sonicgen ingest` starts it again.",
     SourceReason.SAME_AS: "It is a known channel under another name, and is read there.",
     SourceReason.QUOTA: "The day's units of the YouTube Data API are spent; it goes on after midnight Pacific time.",
-    SourceReason.UNKNOWN_CHANNEL: "YouTube knows no such channel; check the handle, it stands below the channel's name.",
+    SourceReason.UNKNOWN_CHANNEL: "YouTube knows no such channel; check the handle below the channel's name.",
     SourceReason.UNKNOWN_PLAYLIST: "YouTube shows no such playlist: it is private or gone; make it public or unlisted.",
     SourceReason.UNKNOWN_VIDEO: "YouTube shows no such video: it is private or gone.",
     SourceReason.NOT_ALLOWED: "YouTube does not let this key read it: it is private or closed to the API.",
