@@ -3,11 +3,15 @@
 SonicGenError
 ├── InputError              the caller gave something that cannot work; says what to change
 │   ├── MediaError          a file that is not usable audio; carries a reason code for the recording's state
+│   ├── ForbiddenAddressError  a link leads into a private network
+│   ├── TooLargeError       more bytes than the limit set for it
+│   ├── SourceError         a source that cannot be read; carries a reason code for the source's state
 │   ├── NotFoundError       a recording, object or message that does not exist
 │   └── SettingsError       a variable is missing or wrong; names it
 ├── TransientError          may work when tried again: the event comes back
 │   ├── LeaseHeldError      another worker holds the same work right now
 │   ├── ConflictError       someone else wrote first
+│   ├── QuotaError          a service's units of the day are spent; work goes on when they are given anew
 │   └── UnavailableError    a service (database, bucket, bus) does not answer
 └── LocalError              the embedded cloud cannot start or go on; says which part and why
 
@@ -40,6 +44,27 @@ class MediaError(InputError):
         self.reason = reason
 
 
+class SourceError(InputError):
+    """A source cannot be read as it is.
+
+    `reason` is the stable code kept with the source (see `sonicgen.domain.source.SourceReason`); `detail` is what the
+    code's own sentence does not say.
+    """
+
+    def __init__(self, reason: str, message: str, detail: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.detail = detail
+
+
+class ForbiddenAddressError(InputError):
+    """The link leads to an address that is not public."""
+
+
+class TooLargeError(InputError):
+    """What was fetched is larger than the limit set for it."""
+
+
 class NotFoundError(InputError):
     """What was asked for does not exist."""
 
@@ -60,6 +85,10 @@ class LeaseHeldError(TransientError):
 
 class ConflictError(TransientError):
     """Somebody else changed the same thing first."""
+
+
+class QuotaError(TransientError):
+    """The units that a service gives for a day are spent."""
 
 
 class UnavailableError(TransientError):
