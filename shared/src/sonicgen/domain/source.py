@@ -51,6 +51,8 @@ class SourceReason(StrEnum):
     NO_ENCLOSURES = "no_enclosures"
     NOT_FOUND = "not_found"
     REFUSED = "refused"
+    TOO_LARGE = "too_large"
+    UNAVAILABLE = "unavailable"
     BAD_REQUEST = "bad_request"
 
 
@@ -78,6 +80,8 @@ EXPLANATIONS: dict[SourceReason, str] = {
     SourceReason.NO_ENCLOSURES: "The feed has entries, but none with a recording; give the podcast's feed.",
     SourceReason.NOT_FOUND: "The server has nothing at this address; check it.",
     SourceReason.REFUSED: "The address may not be fetched.",
+    SourceReason.TOO_LARGE: "What lies at this address is too large for a feed.",
+    SourceReason.UNAVAILABLE: "It could not be reached, ten times in a row; ask again later.",
     SourceReason.BAD_REQUEST: "The request cannot work as given.",
 }
 

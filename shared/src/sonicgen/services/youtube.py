@@ -1,7 +1,7 @@
 """The YouTube Data API v3: a channel by its handle, the videos of a playlist page by page, and what they are.
 
-Only calls of one unit are made (`channels.list`, `playlists.list`, `playlistItems.list`, `videos.list`); a search costs a
-hundred. Reference: https://developers.google.com/youtube/v3/docs
+Only calls of one unit are made (`channels.list`, `playlists.list`, `playlistItems.list`, `videos.list`); a search costs
+a hundred. Reference: https://developers.google.com/youtube/v3/docs
 """
 
 from __future__ import annotations
@@ -147,17 +147,14 @@ class Youtube:
                 return self._call_once(request, asked)
             except UnavailableError as error:
                 logger.warning("%s Trying again (%d of %d).", error, attempt + 1, _ATTEMPTS)
-            time.sleep(pause * random.uniform(0.5, 1.0))
+            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - nothing secret
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         return self._call_once(request, asked)
 
     def _call_once(self, request: Any, asked: str) -> dict[str, Any]:
         self._reserve(UNITS_A_CALL)
         with self._explained(asked):
-            answer = request.execute(http=self._http)
-            if not isinstance(answer, dict):
-                raise ValueError
-            return answer
+            return dict(request.execute(http=self._http))
 
     @contextmanager
     def _explained(self, asked: str) -> Iterator[None]:
@@ -168,7 +165,7 @@ class Youtube:
             self._judge(int(error.resp.status), *problem_of(error.content), asked)
         except _UNREACHED as error:
             raise UnavailableError(f"YouTube does not answer ({type(error).__name__}).") from None
-        except ValueError:
+        except (ValueError, TypeError):
             raise UnavailableError("YouTube answered with something that is no JSON object.") from None
 
     def _judge(self, status: int, codes: frozenset[str], message: str, asked: str) -> NoReturn:
