@@ -5,6 +5,7 @@ SonicGenError
 │   ├── MediaError          a file that is not usable audio; carries a reason code for the recording's state
 │   ├── ForbiddenAddressError  a link leads into a private network
 │   ├── TooLargeError       more bytes than the limit set for it
+│   ├── DownloadError       a recording that could not be downloaded; carries a reason code for the download's state
 │   ├── SourceError         a source that cannot be read; carries a reason code for the source's state
 │   ├── NotFoundError       a recording, object or message that does not exist
 │   └── SettingsError       a variable is missing or wrong; names it
@@ -19,6 +20,8 @@ Every message is one sentence for a person. `exit_code` is what the command `son
 """
 
 from __future__ import annotations
+
+from datetime import datetime
 
 
 class SonicGenError(Exception):
@@ -63,6 +66,20 @@ class ForbiddenAddressError(InputError):
 
 class TooLargeError(InputError):
     """What was fetched is larger than the limit set for it."""
+
+
+class DownloadError(InputError):
+    """A recording could not be downloaded.
+
+    `reason` is the stable code kept with the download (see `sonicgen.domain.download.DownloadReason`), `detail` what
+    the site itself said, `release_at` when it begins there, if the site told.
+    """
+
+    def __init__(self, reason: str, detail: str | None = None, release_at: datetime | None = None) -> None:
+        super().__init__(f"The download ended: {reason}{f' ({detail})' if detail else ''}.")
+        self.reason = reason
+        self.detail = detail
+        self.release_at = release_at
 
 
 class NotFoundError(InputError):

@@ -84,6 +84,8 @@ create table downloads (
     reason text,
     reason_detail text,
     attempts integer not null default 0,
+    round integer not null default 0, -- how often it was asked for anew
+    failures integer not null default 0, -- in a row for the present reason
     next_attempt_at timestamptz,
     address_host text not null, -- whom a cool-down spares
     bytes bigint check (bytes >= 0),
