@@ -12,6 +12,7 @@ SonicGenError
 ├── TransientError          may work when tried again: the event comes back
 │   ├── LeaseHeldError      another worker holds the same work right now
 │   ├── ConflictError       someone else wrote first
+│   │   └── SupersededError newer work on the same thing has begun, or it was stopped: this one ends
 │   ├── QuotaError          a service's units of the day are spent; work goes on when they are given anew
 │   └── UnavailableError    a service (database, bucket, bus) does not answer
 └── LocalError              the embedded cloud cannot start or go on; says which part and why
@@ -102,6 +103,10 @@ class LeaseHeldError(TransientError):
 
 class ConflictError(TransientError):
     """Somebody else changed the same thing first."""
+
+
+class SupersededError(ConflictError):
+    """Newer work on the same thing has begun, or it was stopped; the older ends and is not tried again."""
 
 
 class QuotaError(TransientError):

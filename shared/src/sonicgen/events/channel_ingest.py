@@ -110,3 +110,11 @@ def _refuse_unknown(data: Mapping[str, Any]) -> None:
             near = difflib.get_close_matches(name, known, n=1)
             meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
             raise InputError(f"The {_WHOSE} has a field {name!r} that means nothing; {meant}")
+
+
+def asked_for(event: CloudEvent | Mapping[str, Any]) -> str:
+    """Return the source that an event names which is no request, as far as can be told; for those who look for it."""
+    try:
+        return str(open_envelope(event).data.get("source") or "")
+    except InputError:
+        return ""

@@ -92,6 +92,8 @@ _STATUSES: dict[int, DownloadReason] = {
     429: DownloadReason.RATE_LIMITED,
     451: DownloadReason.GEO_BLOCKED,
 }
+_STATUS_WORDS = re.compile(r"HTTP Error \d{3}(?:: [\w ]+)?")
+_BROKEN = re.compile(r"got error|giving up after|bytes read|timed out|did not get any data", re.IGNORECASE)
 # Beginnings of what yt-dlp puts around a site's own words.
 _WRAPPING = re.compile(r"^(?:ERROR: )?(?:\[[^\]]+\] )?(?:[\w-]+: )?")
 _ASIDE = re.compile(
@@ -106,7 +108,7 @@ def sort_failure(error: BaseException) -> Failure:
     for kind, reason in _CLASSES:
         if any(isinstance(each, kind) for each in chain):
             return Failure(reason, detail)
-    said = " ".join(_said(each) for each in chain if isinstance(each, ExtractorError))
+    said = _STATUS_WORDS.sub("", " ".join(_said(each) for each in chain if isinstance(each, ExtractorError)))
     for pattern, reason in _PATTERNS:
         if pattern.search(said):
             return Failure(reason, detail)
@@ -122,7 +124,7 @@ def _by_status(status: int) -> DownloadReason:
 
 def _by_breakage(chain: list[BaseException]) -> DownloadReason:
     broken = (ProxyError, SSLError, TransportError, RequestError, ContentTooShortError, OSError)
-    if any(isinstance(each, broken) for each in chain):
+    if any(isinstance(each, broken) or _BROKEN.search(str(each)) for each in chain):
         return DownloadReason.NETWORK
     if any(isinstance(each, RegexNotFoundError) for each in chain):
         return DownloadReason.SITE_CHANGED

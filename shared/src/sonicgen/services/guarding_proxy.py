@@ -105,9 +105,10 @@ class GuardingProxy:
                 if method == "CONNECT":
                     client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
                     origin.sendall(early)
+                    self._relay(client, origin, None)
                 else:
                     origin.sendall(_head_for_origin(method, target, head) + early)
-                self._relay(client, origin)
+                    self._relay(client, origin, _AnswerHead())
 
     @contextmanager
     def _held(self, connection: socket.socket) -> Iterator[None]:
@@ -124,8 +125,8 @@ class GuardingProxy:
                 self._sockets.discard(connection)
             connection.close()
 
-    def _relay(self, client: socket.socket, origin: socket.socket) -> None:
-        """Pass bytes both ways until one side ends, nothing moves, or too much has come."""
+    def _relay(self, client: socket.socket, origin: socket.socket, answer: _AnswerHead | None) -> None:
+        """Pass bytes both ways until one side ends, nothing moves, or too much has come; `answer` mends its head."""
         for each in (client, origin):
             each.settimeout(IDLE_SECONDS)
         while True:
@@ -141,7 +142,28 @@ class GuardingProxy:
                     if self.traffic.received_bytes > self._maximum_bytes:
                         self.traffic.is_too_much = True
                         return
-                (client if source is origin else origin).sendall(block)
+                    client.sendall(answer.mend(block) if answer else block)
+                else:
+                    origin.sendall(block)
+
+
+class _AnswerHead:
+    """Says in an answer's head that the connection ends with it; servers that end it do not always say so."""
+
+    def __init__(self) -> None:
+        self._held: bytes | None = b""
+
+    def mend(self, block: bytes) -> bytes:
+        """Return what may be passed on of what came so far."""
+        if self._held is None:
+            return block
+        self._held += block
+        head, end, rest = self._held.partition(b"\r\n\r\n")
+        if not end and len(head) < _HEAD_BYTES:
+            return b""
+        self._held = None
+        lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(_HOP_HEADERS)]
+        return b"\r\n".join((*lines, b"Connection: close")) + end + rest
 
 
 @contextmanager

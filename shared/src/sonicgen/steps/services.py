@@ -6,6 +6,7 @@ from functools import cached_property, lru_cache
 
 from sonicgen.cloud import bus, documents
 from sonicgen.cloud.once import Ledger
+from sonicgen.services.guard import Guard
 from sonicgen.settings import Settings, settings
 from sonicgen.store.database import Database
 
@@ -20,6 +21,11 @@ class Services:
     def database(self) -> Database:
         """Postgres; raises SettingsError when no address is set."""
         return Database(self.settings.require_database_url())
+
+    @cached_property
+    def guard(self) -> Guard:
+        """What may be fetched."""
+        return Guard(frozenset(filter(None, map(str.strip, self.settings.allowed_hosts.split(",")))))
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from sonicgen.domain.filters import Filters
 from sonicgen.domain.source import Source, SourceKind, SourceReason, SourceState, source_id
-from sonicgen.errors import ConflictError, InputError, NotFoundError
+from sonicgen.errors import ConflictError, InputError, NotFoundError, SupersededError
 from sonicgen.store.database import Connection, Database
 from sonicgen.store.statements import load_statements
 
@@ -66,11 +66,13 @@ def begin(
 
 
 def begin_again(database: Database, identifier: UUID) -> Begun:
-    """Go on with a known source as it stands. Raises NotFoundError."""
+    """Go on with a known source as it stands. Raises NotFoundError, SupersededError when it was stopped meanwhile."""
     with database.transaction() as connection:
         row = connection.execute(_SQL["lock"], {"id": identifier}).fetchone()
         if row is None:
             raise _not_found(identifier)
+        if row["reason"] in (SourceReason.STOPPED, SourceReason.SAME_AS):
+            raise SupersededError(f"The source {row['address']} was stopped.")
         return _begin(connection, row, None, watch=False, poll_every_seconds=None)
 
 
@@ -101,7 +103,7 @@ def set_identity(
     title: str | None = None,
     uploads_playlist_id: str | None = None,
 ) -> Source:
-    """Keep what was found out about a source; what is None stays. Raises ConflictError when it is superseded."""
+    """Keep what was found out about a source; what is None stays. Raises SupersededError when another has begun."""
     values = {
         "id": source.id,
         "read_number": source.read_number,
@@ -137,7 +139,7 @@ def move_on(
     pages: int = 1,
     units: int = 0,
 ) -> Source:
-    """Count a page and keep the token of the next. Raises ConflictError when another reading has begun since."""
+    """Count a page and keep the token of the next. Raises SupersededError when another reading has begun."""
     values = {
         "id": source.id,
         "read_number": source.read_number,
@@ -153,22 +155,36 @@ def move_on(
     return _newest(connection.execute(_SQL["move_on"], values).fetchone(), source)
 
 
+def add_counts(
+    connection: Connection, source: Source, *, discovered: int, taken: int, filtered: int, units: int
+) -> None:
+    """Count what came otherwise than by reading pages."""
+    values = {"id": source.id, "discovered": discovered, "taken": taken, "filtered": filtered, "units": units}
+    connection.execute(_SQL["add_counts"], values)
+
+
+def look_again(database: Database, identifier: UUID, at: datetime) -> None:
+    """Let a watched source be looked at next at this time."""
+    with database.transaction() as connection:
+        connection.execute(_SQL["look_again"], {"id": identifier, "at": at})
+
+
 def finish(database: Database, source: Source, last_seen: Mapping[str, str] | None = None, units: int = 0) -> Source:
-    """End a reading that came to its end. Raises ConflictError when it is superseded."""
+    """End a reading that came to its end. Raises SupersededError when another has begun."""
     values = {**_which(source), "last_seen": Jsonb(dict(last_seen or {})), "units": units}
     with database.transaction() as connection:
         return _newest(connection.execute(_SQL["finish"], values).fetchone(), source)
 
 
 def fail(database: Database, source: Source, reason: SourceReason, detail: str | None, units: int = 0) -> Source:
-    """End a reading that cannot go on. Raises ConflictError when it is superseded."""
+    """End a reading that cannot go on. Raises SupersededError when another has begun."""
     values = {**_which(source), "reason": str(reason), "detail": detail, "units": units}
     with database.transaction() as connection:
         return _newest(connection.execute(_SQL["fail"], values).fetchone(), source)
 
 
 def pause(database: Database, source: Source, until: datetime, detail: str | None, units: int = 0) -> Source:
-    """Let a reading rest until the day's units are given anew. Raises ConflictError when it is superseded."""
+    """Let a reading rest until the day's units are given anew. Raises SupersededError when another has begun."""
     values = {**_which(source), "until": until, "detail": detail, "units": units}
     with database.transaction() as connection:
         return _newest(connection.execute(_SQL["pause"], values).fetchone(), source)
@@ -259,7 +275,7 @@ def _which(source: Source) -> dict[str, object]:
 
 def _newest(row: DictRow | None, source: Source) -> Source:
     if row is None:
-        raise ConflictError(f"Another reading of {source.address} has begun or it was stopped; this one ends.")
+        raise SupersededError(f"Another reading of {source.address} has begun or it was stopped; this one ends.")
     return _source(row)
 
 

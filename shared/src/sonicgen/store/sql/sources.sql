@@ -98,6 +98,7 @@ inserted as (
     select id, youtube_id, channel_id, title, description, published_at, duration_seconds, url
     from given
     where filtered_by is null
+    order by id -- all take their locks in this order
     on conflict do nothing
     returning id
 )
@@ -110,6 +111,7 @@ select %(id)s, g.item,
 from given g
 left join inserted i on i.id = g.id
 left join videos k on k.youtube_id = g.youtube_id and i.id is null
+order by g.item
 on conflict (source_id, item) do update set
     video_id = excluded.video_id, outcome = excluded.outcome, reason = excluded.reason,
     is_announced = excluded.is_announced, seen_at = clock_timestamp()
@@ -131,6 +133,15 @@ update sources set
     next_poll_at = clock_timestamp() + interval '1 hour'
 where id = %(id)s and read_number = %(read_number)s
 returning *;
+
+-- name: add_counts
+update sources set
+    discovered = discovered + %(discovered)s, taken = taken + %(taken)s, filtered = filtered + %(filtered)s,
+    units = units + %(units)s
+where id = %(id)s;
+
+-- name: look_again
+update sources set next_poll_at = %(at)s where id = %(id)s and is_watched;
 
 -- name: finish
 update sources set
