@@ -95,7 +95,7 @@ _STATUSES: dict[int, DownloadReason] = {
 _STATUS_WORDS = re.compile(r"HTTP Error \d{3}(?:: [\w ]+)?")
 _BROKEN = re.compile(r"got error|giving up after|bytes read|timed out|did not get any data", re.IGNORECASE)
 # Beginnings of what yt-dlp puts around a site's own words.
-_WRAPPING = re.compile(r"^(?:ERROR: )?(?:\[[^\]]+\] )?(?:[\w-]+: )?")
+_WRAPPING = re.compile(r"^\s*(?:ERROR: )?(?:\[[^\]]+\] )?(?:[\w-]+: )?")
 _ASIDE = re.compile(
     r"(?:[.;,]? (?:Use --cookies|please report this issue|Also see|See  ?https?:|For more info)).*$", re.S
 )
