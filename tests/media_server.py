@@ -51,6 +51,7 @@ class MediaServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.resources: dict[str, Resource] = {}
         self.asked: list[str] = []
+        self.asked_headers: list[tuple[str, dict[str, str]]] = []
         self.received: list[tuple[str, dict[str, str], bytes]] = []
         self.sent_bytes = 0
         self.ended = threading.Event()
@@ -73,6 +74,10 @@ class MediaServer(ThreadingHTTPServer):
         """Put something at a path and return its address."""
         self.resources[path] = Resource(body, content_type, bytes_per_second, headers)
         return self.url(path)
+
+    def headers_of(self, path: str) -> dict[str, str]:
+        """Return the headers of the last request for a path."""
+        return next(headers for asked, headers in reversed(self.asked_headers) if asked == path)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: clients that hang up are what the tests are about."""
@@ -98,6 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer by the table above."""
         self.server.asked.append(f"{self.command} {self.path}")
+        self.server.asked_headers.append((self.path, dict(self.headers)))
         parts = urlsplit(self.path)
         name, _, rest = parts.path.removeprefix("/").partition("/")
         if parts.path in self.server.resources:
