@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import feedparser
 
@@ -116,18 +116,19 @@ def read_feed(body: bytes, url: str, content_type: str = "") -> Feed:
     Damaged feeds are read as far as they go, as every podcast player does.
     """
     # A stream, never the bytes themselves: those would be tried as the name of a file first.
-    headers = {"content-location": url, **({"content-type": content_type} if content_type else {})}
+    # It is not told the feed's address: it would complete the entries' names with it, which must not change with it.
+    headers = {"content-type": content_type} if content_type else {}
     parsed = feedparser.parse(io.BytesIO(body), response_headers=headers, sanitize_html=False)
     if not parsed.get("version") and not parsed.entries:
         raise _refused(SourceReason.NOT_A_FEED, None)
     links = {link.get("rel"): link.get("href") for link in reversed(parsed.feed.get("links") or [])}
-    entries = tuple(entry for entry in map(_read_entry, parsed.entries) if entry is not None)
+    entries = tuple(entry for each in parsed.entries if (entry := _read_entry(each, url)) is not None)
     return Feed(
         title=_text(parsed.feed.get("title"), _TITLE_CHARACTERS),
         entries=entries,
         listed=len(parsed.entries),
-        hub=links.get("hub"),
-        topic=links.get("self"),
+        hub=urljoin(url, links["hub"]) if links.get("hub") else None,
+        topic=urljoin(url, links["self"]) if links.get("self") else None,
     )
 
 
@@ -140,10 +141,10 @@ def read_clock(text: object) -> float | None:
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
 
 
-def _read_entry(entry: Mapping[str, Any]) -> Entry | None:
+def _read_entry(entry: Mapping[str, Any], base: str) -> Entry | None:
     """Return an entry's recording, None when it has none that can be fetched."""
     youtube_id = entry.get("yt_videoid")
-    found = (f"https://www.youtube.com/watch?v={youtube_id}", None) if youtube_id else _recording(entry)
+    found = (f"https://www.youtube.com/watch?v={youtube_id}", None) if youtube_id else _recording(entry, base)
     if found is None:
         return None
     url, seconds = found
@@ -158,25 +159,18 @@ def _read_entry(entry: Mapping[str, Any]) -> Entry | None:
     )
 
 
-def _recording(entry: Mapping[str, Any]) -> tuple[str, float | None] | None:
+def _recording(entry: Mapping[str, Any], base: str) -> tuple[str, float | None] | None:
     """Return the first recording among an entry's enclosures, and its seconds where it says so."""
     for part in [*(entry.get("enclosures") or []), *(entry.get("media_content") or [])]:
-        address, kind = str(part.get("href") or part.get("url") or ""), str(part.get("type") or "")
-        named = _MEDIA_NAME.search(urlsplit(address).path) if _parses(address) else None
-        if _MEDIA_TYPE.match(kind) or (named and _VAGUE_TYPE.fullmatch(kind)):
-            try:
+        kind = str(part.get("type") or "")
+        try:
+            address = urljoin(base, str(part.get("href") or part.get("url") or ""))
+            named = _MEDIA_NAME.search(urlsplit(address).path)
+            if _MEDIA_TYPE.match(kind) or (named and _VAGUE_TYPE.fullmatch(kind)):
                 return canonical_url(address), read_clock(part.get("duration") or "")
-            except InputError:
-                continue
+        except (ValueError, InputError):  # an address that is none
+            continue
     return None
-
-
-def _parses(address: str) -> bool:
-    try:
-        urlsplit(address)
-    except ValueError:
-        return False
-    return True
 
 
 def _text(value: object, most: int) -> str | None:

@@ -82,9 +82,9 @@ def _ask(
     try:
         sent = {"Host": target.authority, **headers, "Connection": "close"}
         connection.request("GET" if data is None else "POST", target.path, body=data, headers=sent)
-        answer = connection.getresponse()
-        got = {name.lower(): value for name, value in answer.getheaders()}
-        body = b"" if answer.status in _REDIRECTS else _read_body(answer, got, target.host, maximum_bytes)
+        with connection.getresponse() as answer:
+            got = {name.lower(): value for name, value in answer.getheaders()}
+            body = b"" if answer.status in _REDIRECTS else _read_body(answer, got, target.host, maximum_bytes)
         return Fetched(url, answer.status, got, body)
     finally:
         connection.close()
@@ -129,16 +129,20 @@ class _TimedSocket:
     def __init__(self, plain: socket.socket, deadline: float) -> None:
         self._plain = plain
         self._deadline = deadline
+        self._is_read = False
 
     def sendall(self, data: bytes) -> None:
         self._plain.settimeout(left(self._deadline))
         self._plain.sendall(data)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
+        self._is_read = True
         return io.BufferedReader(_TimedReader(self._plain, self._deadline))
 
     def close(self) -> None:
-        self._plain.close()
+        # http.client closes its socket before it reads a body that ends with the connection; the reader closes then.
+        if not self._is_read:
+            self._plain.close()
 
 
 class _TimedReader(io.RawIOBase):

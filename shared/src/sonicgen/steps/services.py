@@ -25,7 +25,7 @@ class Services:
     @cached_property
     def guard(self) -> Guard:
         """What may be fetched."""
-        return Guard(frozenset(filter(None, map(str.strip, self.settings.allowed_hosts.split(",")))))
+        return Guard(self.settings.allowed_places, self.settings.proxy)
 
     @cached_property
     def ledger(self) -> Ledger:
