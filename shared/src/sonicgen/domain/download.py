@@ -211,8 +211,10 @@ class Download:
 
     def explain(self, site: str) -> str:
         """Return what a person is told about it, with what the site itself said; `site` is the site's name."""
-        if self.reason is None:
+        if self.reason is None or self.state is DownloadState.QUEUED:
             return "Being downloaded." if self.state is DownloadState.RUNNING else "Waiting for its download."
+        if self.state is DownloadState.RUNNING and self.reason is not DownloadReason.LONG:
+            return "Being downloaded once more."
         sentence = explain(self.reason, site)
         return f"{sentence} ({self.reason_detail})" if self.reason_detail else sentence
 

@@ -31,6 +31,7 @@ def retry_recording(services: Services, recording: Recording) -> None:
         md5=recording.content_md5,
         content_type=recording.content_type,
         event_id="",
+        video_id=recording.id,
     )
     services.ledger.reopen(fingerprint_match.FUNCTION, upload.identity)
     publish_message(TOPIC, *upload.to_notification())
