@@ -26,6 +26,8 @@ MAXIMUM_BACKOFF_SECONDS = 60
 MAX_DELIVERY_ATTEMPTS = 10
 # Sources mostly wait for others' servers, but those servers count requests.
 SOURCES_AT_ONCE = 4
+# Each is a process of its own, about 80 MB.
+DOWNLOADS_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Trigger:
 # Functions that are called over HTTP instead of by events.
 HTTP_FUNCTIONS: tuple[str, ...] = ("websub_callback",)
 # Topics that functions publish to, beyond those that drive one.
-OTHER_TOPICS: tuple[str, ...] = (RECORDING_FINGERPRINTED, VIDEO_DISCOVERED, DEAD_LETTERS)
+OTHER_TOPICS: tuple[str, ...] = (RECORDING_FINGERPRINTED, DEAD_LETTERS)
 
 
 def triggers(workers: int) -> tuple[Trigger, ...]:
@@ -52,6 +54,7 @@ def triggers(workers: int) -> tuple[Trigger, ...]:
     return (
         Trigger("fingerprint_match", MEDIA_OBJECTS, workers, is_light=False),
         Trigger("channel_ingest", CHANNEL_INGEST, SOURCES_AT_ONCE),
+        Trigger("video_download", VIDEO_DISCOVERED, DOWNLOADS_AT_ONCE),
     )
 
 
