@@ -61,11 +61,13 @@ def show(identifier: Identifier, json: AsJson = False) -> None:
         shared = shared_segments_of(services, recording)
         ranges = matches.of(services.database, recording.id)
         copies = recordings.copies_of(services.database, recording.id)
+        download = downloads.find(services.database, recording.id)
         titles = {r: recordings.get(services.database, r).title for r in {m.reference_id for m in ranges}}
     if json:
         print_json(
             {
                 **recording_json(recording),
+                **download_json(download),
                 "matches": [match.to_json() for match in ranges],
                 "copies": [recording_json(copy) for copy in copies],
                 "shared_segments": [segment.to_json() for segment in shared],
@@ -73,6 +75,8 @@ def show(identifier: Identifier, json: AsJson = False) -> None:
         )
         return
     _print_recording(recording)
+    if download is not None:
+        output.print(f"  download {download.state}: {escape(explain_download(download))}", soft_wrap=True)
     for match in ranges:
         output.print(
             f"  {clock(match.query_start_seconds)}–{clock(match.query_end_seconds)} is in "
