@@ -347,7 +347,7 @@ def test_single_videos_need_no_key(make_services: MakeServices, services: Servic
 def test_a_newer_message_takes_over_from_an_older(
     services: Services, server: YoutubeServer, discovered: Topic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    announce = reading_module.announce_videos
+    announce = reading_module.announce_videos  # type: ignore[attr-defined]
     ran: list[int] = []
 
     def interfere(*arguments: Any) -> int:

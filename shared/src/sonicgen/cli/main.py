@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from sonicgen import __version__
-from sonicgen.cli import add, care, catalogue, find, index, retry, up
+from sonicgen.cli import add, care, catalogue, find, index, ingest, retry, up
 from sonicgen.cli.console import errors
 from sonicgen.errors import SonicGenError
 
