@@ -10,8 +10,9 @@ from rich.table import Table
 from sonicgen.cli.add import STYLES
 from sonicgen.cli.connect import connected
 from sonicgen.cli.console import clock, errors, escape, output, print_json
+from sonicgen.cli.links import explain_download
 from sonicgen.domain.recording import MatchStatus, Recording
-from sonicgen.steps.representation import recording_json
+from sonicgen.steps.representation import download_json, recording_json
 
 Identifier = Annotated[str, typer.Argument(metavar="ID", help="A recording's id or its beginning.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the documented JSON form.")]
@@ -54,7 +55,7 @@ def list_recordings(
 def show(identifier: Identifier, json: AsJson = False) -> None:
     """Show one recording: its state, what it is a copy of, its matches and its copies."""
     from sonicgen.steps.explain_match import shared_segments_of
-    from sonicgen.store import matches, recordings
+    from sonicgen.store import downloads, matches, recordings
 
     with connected() as services:
         recording = recordings.get_by_prefix(services.database, identifier)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _LOOK_SECONDS = 0.2
 # The download takes most of the time.
 _DOWNLOAD_SHARE = 0.8
+# What is left of a line of 80 beside the bar.
+_SHOWN_CHARACTERS = 28
 _ENDED = (DownloadState.FAILED, DownloadState.SKIPPED, DownloadState.WAITING)
 _DOWNLOAD_STYLES = {DownloadState.FAILED: "red", DownloadState.SKIPPED: "yellow", DownloadState.WAITING: "yellow"}
 
@@ -70,7 +72,7 @@ def follow_links(services: Services, urls: list[str], quiet: bool = False) -> li
     with Progress(*columns, console=errors, disable=quiet) as progress:
         waiting: dict[UUID, tuple[str, TaskID]] = {}
         for url in urls:
-            task = progress.add_task(escape(url), total=1.0, state="[blue]asked for     [/]")
+            task = progress.add_task(escape(_short(url)), total=1.0, state="[blue]asked for     [/]")
             waiting[add_link(services, url)] = (url, task)
         done = _wait(services, progress, waiting)
     if not quiet:
@@ -85,7 +87,7 @@ def _wait(services: Services, progress: Progress, waiting: dict[UUID, tuple[str,
         for identifier, (url, task) in waiting.items():
             if identifier not in final:
                 followed, state, completed = _look(services, identifier, url)
-                progress.update(task, state=state, completed=completed, description=escape(followed.recording.title))
+                progress.update(task, state=state, completed=completed, description=escape(_short(followed.recording.title)))
                 if followed.is_final:
                     final[identifier] = followed
         if len(final) == len(waiting):
@@ -111,6 +113,10 @@ def _look(services: Services, identifier: UUID, url: str) -> tuple[Followed, str
         heard = fraction if reported is not None and reported.step == "decoding" else 0.0
         return followed, f"[blue]{status or 'stored':<14}[/]", _DOWNLOAD_SHARE + (1 - _DOWNLOAD_SHARE) * heard
     return followed, f"[blue]{reported.step if reported else 'waiting':<14}[/]", _DOWNLOAD_SHARE * fraction
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
 
 
 def _print(followed: Followed) -> None:

@@ -213,7 +213,8 @@ class _Work:
 
     def _wait(self, download: Download, pause: Pause) -> Download:
         fate = Fate(DownloadState.WAITING, pause.until + self._spread())
-        return downloads.end(self._database, self._id, fate, pause.reason, None, download.failures)
+        failures = download.failures if download.reason is pause.reason else 0
+        return downloads.end(self._database, self._id, fate, pause.reason, None, failures)
 
     def _end(self, download: Download, failure: Failure) -> Download:
         failures = download.failures + 1 if download.reason is failure.reason else 1
