@@ -1,4 +1,4 @@
-"""Services for the steps: a fresh database, and Pub/Sub and Firestore as the embedded cloud serves them."""
+"""Services for the steps: a fresh database, and Storage, Pub/Sub and Firestore as the embedded cloud serves them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from sonicgen.cloud import bus, documents
 from sonicgen.local.firestore.server import FirestoreServer
 from sonicgen.local.postgres import LocalPostgres
 from sonicgen.local.pubsub import PubsubServer
+from sonicgen.local.storage import StorageServer
 from sonicgen.settings import read_settings
 from sonicgen.steps.services import Services
 from tests.postgres_fixture import url_of
@@ -29,7 +30,7 @@ MakeServices = Callable[..., Services]
 
 @pytest.fixture(scope="session")
 def emulators() -> Iterator[dict[str, str]]:
-    """Pub/Sub and Firestore for all tests; each test has a project of its own in them."""
+    """Storage, Pub/Sub and Firestore for all tests; each test has a project of its own in them."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -40,8 +41,14 @@ def emulators() -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(prefix="sonicgen-test-") as folder:
         pubsub = PubsubServer(Path(folder) / "pubsub.sqlite")
         firestore = FirestoreServer(Path(folder) / "firestore.sqlite")
-        ports = call(pubsub.start()), call(firestore.start())
-        yield {"PUBSUB_EMULATOR_HOST": f"127.0.0.1:{ports[0]}", "FIRESTORE_EMULATOR_HOST": f"127.0.0.1:{ports[1]}"}
+        storage = StorageServer(Path(folder) / "objects", publish=pubsub.publish_local)
+        ports = call(pubsub.start()), call(firestore.start()), call(storage.start())
+        yield {
+            "PUBSUB_EMULATOR_HOST": f"127.0.0.1:{ports[0]}",
+            "FIRESTORE_EMULATOR_HOST": f"127.0.0.1:{ports[1]}",
+            "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{ports[2]}",
+        }
+        call(storage.stop())
         call(firestore.stop())
         call(pubsub.stop())
     loop.call_soon_threadsafe(loop.stop)

@@ -13,6 +13,8 @@ from sonicgen.store import downloads
 
 TOPIC = "video-discovered"
 BATCH = 500
+# What one run asks for at most; were the clocks of the worker and the database far apart, it would never end otherwise.
+_MOST_BATCHES = 100
 # Beyond a job's longest time, its starts and the bus's own tries.
 _LOST_AFTER = timedelta(hours=2)
 _FAILED = (DownloadState.FAILED, DownloadState.SKIPPED)
@@ -29,9 +31,12 @@ def retry_due_downloads(services: Services, now: datetime | None = None) -> int:
     at = now or datetime.now(UTC)
     lost_before = at - timedelta(seconds=services.settings.download_job_seconds) - _LOST_AFTER
     count = 0
-    while taken := downloads.take_due(services.database, at, lost_before, BATCH):
+    for _ in range(_MOST_BATCHES):
+        taken = downloads.take_due(services.database, at, lost_before, BATCH)
         _publish(taken)
         count += len(taken)
+        if len(taken) < BATCH:
+            break
     return count
 
 
@@ -52,4 +57,5 @@ def retry_failed_downloads(
 
 
 def _publish(taken: Sequence[downloads.Queued]) -> None:
-    publish_events(TOPIC, [discovery(queued) for queued in taken])
+    if taken:
+        publish_events(TOPIC, [discovery(queued) for queued in taken])
