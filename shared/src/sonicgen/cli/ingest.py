@@ -106,7 +106,7 @@ def sources(
         _print_table(known)
     used = "all" if spent.is_exhausted else f"{spent.units:,} of {spent.unit_limit:,}"
     errors.print(
-        f"[dim]YouTube Data API: {used} units of today are spent, new ones {spent.resets_at:%d %b %H:%M %Z}[/]"
+        f"[dim]YouTube Data API: {used} units of today are spent, new ones come {spent.resets_at:%d %b %H:%M} UTC[/]"
     )
 
 
@@ -152,7 +152,8 @@ def _follow(services: Services, asked: list[Asked], quiet: bool) -> list[Source]
             source = ended[each.text]
             output.print(
                 f"[{_STYLES[source.state]}]{source.state:<12}[/] [dim]{str(source.id)[:8]}[/]  "
-                f"{escape(source.title or source.address)}  {_counts(source)}  [dim]{escape(source.explain())}[/]"
+                f"{escape(source.title or source.address)}  {_counts(source)}  [dim]{escape(source.explain())}[/]",
+                soft_wrap=True,
             )
     return [ended[each.text] for each in asked]
 

@@ -75,7 +75,13 @@ class Youtube:
         options = {"api_endpoint": endpoint.rstrip("/") + "/"} if endpoint else None
         self._http = httplib2.Http(timeout=timeout_seconds)
         self._api: Any = build(
-            "youtube", "v3", developerKey=key, http=self._http, static_discovery=True, client_options=options
+            "youtube",
+            "v3",
+            developerKey=key,
+            http=self._http,
+            static_discovery=True,
+            cache_discovery=False,
+            client_options=options,
         )
         self._reserve = reserve
         self._exhausted = exhausted
