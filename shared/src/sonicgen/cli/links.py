@@ -87,7 +87,9 @@ def _wait(services: Services, progress: Progress, waiting: dict[UUID, tuple[str,
         for identifier, (url, task) in waiting.items():
             if identifier not in final:
                 followed, state, completed = _look(services, identifier, url)
-                progress.update(task, state=state, completed=completed, description=escape(_short(followed.recording.title)))
+                progress.update(
+                    task, state=state, completed=completed, description=escape(_short(followed.recording.title))
+                )
                 if followed.is_final:
                     final[identifier] = followed
         if len(final) == len(waiting):
