@@ -151,14 +151,15 @@ class _Child:
 def _child(folder: Path, request: dict[str, Any]) -> Iterator[_Child]:
     """Run yt-dlp's process inside the block; afterwards it and all that it started are gone."""
     # None of our own settings, so that nothing secret is within reach of what comes from outside.
-    environment = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "SSL_CERT_FILE") if name in os.environ}
+    environment = {name: os.environ[name] for name in ("LANG", "LC_ALL", "SSL_CERT_FILE") if name in os.environ}
     process = subprocess.Popen(
         [sys.executable, "-m", "sonicgen.services.ytdlp_worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=folder,
-        env=environment | {"HOME": str(folder), "TMPDIR": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)},
+        env=environment
+        | {"PATH": _search_path(), "HOME": str(folder), "TMPDIR": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)},
         start_new_session=True,
     )
     requests, answers = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
@@ -178,6 +179,11 @@ def _child(folder: Path, request: dict[str, Any]) -> Iterator[_Child]:
         with suppress(BrokenPipeError):
             requests.close()
         answers.close()
+
+
+def _search_path() -> str:
+    # The JavaScript runtime that YouTube asks for lies beside Python when both were installed together.
+    return os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
 
 
 def _read(answers: IO[bytes], lines: queue.SimpleQueue[dict[str, Any] | None]) -> None:
