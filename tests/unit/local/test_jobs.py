@@ -11,7 +11,7 @@ import pytest
 
 from sonicgen import settings as settings_module
 from sonicgen.cloud.jobs import run_job
-from sonicgen.errors import NotFoundError, UnavailableError
+from sonicgen.errors import SettingsError, UnavailableError
 from sonicgen.local.jobs import TRIES, JobsServer
 from sonicgen.local.supervisor import free_port
 
@@ -68,7 +68,7 @@ def test_a_job_that_fails_is_started_again(jobs: JobsServer, notes: Path) -> Non
 
 
 def test_what_is_not_there(jobs: JobsServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(NotFoundError, match="There is no job other"):
+    with pytest.raises(SettingsError, match="There is no job other"):
         run_job("other", [])
     monkeypatch.setenv("SONICGEN_JOBS_ENDPOINT", f"127.0.0.1:{free_port()}")
     settings_module.settings.cache_clear()

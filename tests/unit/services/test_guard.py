@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import base64
+import socket
+import threading
 import time
 
 import pytest
 
-from sonicgen.errors import ForbiddenAddressError, InputError, UnavailableError
+from sonicgen.errors import ForbiddenAddressError, InputError, SettingsError, UnavailableError
 from sonicgen.services.guard import Guard, is_public, read_target
 from tests.media_server import MediaServer
 
@@ -82,6 +85,39 @@ def test_only_the_very_host_and_port_are_let_through(server: MediaServer) -> Non
     for host, port in (("127.0.0.1", server.port + 1), ("localhost", server.port), ("127.1", server.port)):
         with pytest.raises(ForbiddenAddressError):
             guard.connect(host, port, time.monotonic() + 5)
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks5://127.0.0.1:1080", "https://proxy.example", "proxy.example:3128", "http://:80"]
+)
+def test_only_http_proxies_can_be_gone_through(proxy: str) -> None:
+    with pytest.raises(SettingsError, match="SONICGEN_PROXY"):
+        Guard(proxy=proxy)
+
+
+def test_a_proxy_is_given_its_password_and_the_checked_address() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        told: list[bytes] = []
+
+        def answer(reply: bytes) -> None:
+            connection, _ = listener.accept()
+            told.append(connection.recv(1000))
+            connection.sendall(reply)
+            connection.close()
+
+        guard = Guard(frozenset({"localhost:9"}), f"http://me:p%40ss@127.0.0.1:{listener.getsockname()[1]}")
+        for reply in (b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 407 Who?\r\n\r\n"):
+            thread = threading.Thread(target=answer, args=(reply,))
+            thread.start()
+            if b"200" in reply:
+                guard.connect("localhost", 9, time.monotonic() + 5).close()
+            else:
+                with pytest.raises((UnavailableError, OSError)):
+                    Guard(frozenset({"127.0.0.1:9"}), guard.proxy).connect("127.0.0.1", 9, time.monotonic() + 5)
+            thread.join()
+    assert b"CONNECT localhost" not in told[0]
+    assert b"CONNECT 127.0.0.1:9 " in told[0] or b"CONNECT [::1]:9 " in told[0]
+    assert b"Basic " + base64.b64encode(b"me:p@ss") in told[0]
 
 
 def test_unknown_names_and_closed_ports_may_be_tried_again() -> None:

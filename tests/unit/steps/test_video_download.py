@@ -18,17 +18,20 @@ from sonicgen.cloud.documents import read_progress
 from sonicgen.cloud.objects import ensure_bucket, ensure_notification, list_objects, upload_file
 from sonicgen.domain.download import RULES, DownloadReason, DownloadState, Fate
 from sonicgen.domain.recording import MatchStatus
-from sonicgen.errors import InputError
+from sonicgen.errors import InputError, TransientError
 from sonicgen.events.objects import parse_object_event
 from sonicgen.events.video_discovered import VideoDiscovered, parse_video_discovered
 from sonicgen.local.demo_sounds import make_music, write_sound
 from sonicgen.local.jobs import JobsServer
+from sonicgen.local.supervisor import free_port
 from sonicgen.settings import settings
 from sonicgen.steps.add_link import add_link
+from sonicgen.steps.fetch_link import fetched
 from sonicgen.steps.fingerprint_match import fingerprint_match
 from sonicgen.steps.retry_downloads import retry_due_downloads, retry_failed_downloads
+from sonicgen.steps.retry_recording import retry_recording
 from sonicgen.steps.services import Services
-from sonicgen.steps.video_download import MEDIA_OBJECTS, content_type, video_download
+from sonicgen.steps.video_download import MAXIMUM_ATTEMPTS, MEDIA_OBJECTS, content_type, video_download
 from sonicgen.store import downloads, recordings
 from tests.media_server import MediaServer, media_server
 
@@ -107,6 +110,7 @@ def world(
     """Services, a web server that they may reach, and an empty media bucket that tells of its objects."""
     monkeypatch.setenv("SONICGEN_MEDIA_BUCKET", f"media-{uuid4().hex[:12]}")
     monkeypatch.setenv("SONICGEN_ALLOWED_HOSTS", server.place)
+    monkeypatch.setenv("SONICGEN_JOBS_ENDPOINT", f"127.0.0.1:{free_port()}")
     monkeypatch.setenv("SONICGEN_DOWNLOAD_DIR", str(tmp_path / "downloads"))
     services = make_services(download_stall_seconds=2.0)
     discovered, stored = topic(TOPIC), topic(MEDIA_OBJECTS)
@@ -150,6 +154,12 @@ def test_from_a_link_to_a_decision_on_the_same_row(world: World, music: bytes) -
     assert recording.match_status is MatchStatus.FINGERPRINTED
     assert (recording.title, recording.published_uri) == ("piece", url)
     assert len(recordings.list_page(world.services.database).recordings) == 1
+
+    retry_recording(world.services, recording)
+    [again] = take_stored(world)
+    upload = parse_object_event(envelope(again))
+    assert upload is not None
+    assert upload.video_id == identifier
 
     asked = len(world.server.asked)
     assert video_download(world.services, event).value == {
@@ -300,6 +310,35 @@ def test_long_ones_are_left_to_a_job(world: World, music: bytes, tmp_path: Path,
         assert world.download(identifier).reason is DownloadReason.STORED
     finally:
         jobs.stop()
+
+
+def test_what_takes_too_long_for_the_function_is_left_to_the_job(
+    world: World, music: bytes, make_services: Callable[..., Services]
+) -> None:
+    hasty = make_services(download_seconds=1.5)
+    add_link(hasty, world.server.add("/slow.mp3", music, "audio/mpeg", bytes_per_second=len(music) / 20))
+    [message] = world.discovered.take()
+    with pytest.raises(TransientError):  # there is no job server here: the event comes again
+        video_download(hasty, parse_video_discovered(envelope(message)))
+
+
+def test_what_never_works_ends_in_a_state(world: World) -> None:
+    identifier = add_link(world.services, world.server.url("/piece.mp3"))
+    event = VideoDiscovered(identifier, world.server.url("/piece.mp3"), "", datetime.now(UTC), duration_seconds=9e4)
+    for _ in range(MAXIMUM_ATTEMPTS):
+        with pytest.raises(TransientError):  # there is no job server here
+            video_download(world.services, event)
+    download = world.download(identifier)
+    assert (download.state, download.reason) == ("failed", "attempts_exhausted")
+    assert "video-download" in download.explain("example.org")
+
+
+def test_a_link_can_be_looked_at_without_keeping_it(world: World, music: bytes) -> None:
+    with fetched(world.services, world.server.add("/piece.mp3", music, "audio/mpeg")) as path:
+        assert path.read_bytes() == music
+    assert not path.exists()
+    with pytest.raises(InputError, match="has it no more"), fetched(world.services, world.server.url("/status/404")):
+        pass
 
 
 def test_downloads_can_be_switched_off(world: World, make_services: Callable[..., Services]) -> None:

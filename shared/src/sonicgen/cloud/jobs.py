@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from sonicgen.errors import NotFoundError, SettingsError, UnavailableError
+from sonicgen.errors import SettingsError, UnavailableError
 from sonicgen.settings import settings
 
 CALL_SECONDS = 20.0
@@ -18,7 +18,7 @@ CALL_SECONDS = 20.0
 def run_job(name: str, arguments: Sequence[str]) -> None:
     """Start a job with these arguments in place of its own, and do not wait for it.
 
-    Raises NotFoundError when there is no such job, UnavailableError when it cannot be started now.
+    Raises SettingsError when there is no such job, UnavailableError when it cannot be started now.
     """
     from google.api_core import exceptions
     from google.auth.exceptions import GoogleAuthError
@@ -29,7 +29,7 @@ def run_job(name: str, arguments: Sequence[str]) -> None:
     try:
         _client(chosen.jobs_endpoint).run_job(request=request, timeout=CALL_SECONDS)
     except exceptions.NotFound as error:
-        raise NotFoundError(f"There is no job {name} in {chosen.location}; create it (terraform apply).") from error
+        raise SettingsError(f"There is no job {name} in {chosen.location}; create it (terraform apply).") from error
     except (exceptions.Forbidden, exceptions.Unauthorized) as error:
         raise UnavailableError(f"This account may not run {name}; give it run.jobs.runWithOverrides.") from error
     except GoogleAuthError as error:

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 import idna
 
-from sonicgen.errors import ForbiddenAddressError, InputError, UnavailableError
+from sonicgen.errors import ForbiddenAddressError, InputError, SettingsError, UnavailableError
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 MAXIMUM_URL_CHARACTERS = 4096
@@ -72,11 +72,21 @@ class Guard:
 
     `allowed_hosts` names private places that may be, each as exactly "host:port". `proxy` is an outside proxy
     (http://[user:password@]host:port) that makes the connections; it is told the checked address, never a name, so that
-    it cannot come to another result. It may itself lie in a private network.
+    it cannot come to another result. It may itself lie in a private network. Raises SettingsError for any other kind.
     """
 
     allowed_hosts: Collection[str] = field(default_factory=frozenset)
     proxy: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.proxy is not None:
+            try:
+                parts = urlsplit(self.proxy)
+                is_good = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
+            except ValueError:
+                is_good = False
+            if not is_good:
+                raise SettingsError("SONICGEN_PROXY must be http://host:port or http://user:password@host:port.")
 
     def addresses(self, host: str, port: int) -> list[str]:
         """Return the addresses of a host, all of them checked.
@@ -184,9 +194,7 @@ def left(deadline: float) -> float:
 def tunnel(proxy: str, address: str, port: int, deadline: float) -> socket.socket:
     """Return a connection that an outside http proxy makes to an address; raise OSError when it does not."""
     parts = urlsplit(proxy)
-    if parts.scheme != "http" or not parts.hostname:
-        raise InputError("SONICGEN_PROXY must be http://host:port or http://user:password@host:port.")
-    connection = socket.create_connection((parts.hostname, parts.port or 80), timeout=left(deadline))
+    connection = socket.create_connection((parts.hostname or "", parts.port or 80), timeout=left(deadline))
     try:
         _ask_for_tunnel(connection, f"[{address}]:{port}" if ":" in address else f"{address}:{port}", proxy, deadline)
     except BaseException:
