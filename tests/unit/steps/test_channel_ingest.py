@@ -200,6 +200,33 @@ def test_it_pauses_when_the_units_are_spent_and_goes_on_the_next_day(
     assert len({event.id for event in events(discovered)}) == 120
 
 
+def test_after_a_long_rest_nothing_that_moved_is_missed(
+    services: Services,
+    make_services: MakeServices,
+    server: YoutubeServer,
+    discovered: Topic,
+    topic: Callable[[str], Topic],
+) -> None:
+    requests = topic("channel-ingest")
+    poor = make_services(youtube_api_key=KEY, youtube_endpoint=server.url, youtube_daily_units=5)
+    paused = ingest(poor, "@weather")
+    assert paused.page_token
+    with services.database.transaction() as connection:  # a day goes by
+        connection.execute("alter table sources disable trigger sources_touch")
+        connection.execute("update sources set updated_at = updated_at - interval '1 day'")
+        connection.execute("alter table sources enable trigger sources_touch")
+    # Two of the second page are deleted, so that two of the third move into it.
+    uploads = server.playlists[paused.uploads_playlist_id or ""]
+    del uploads[60:62]
+    ingest(services, "@weather")
+    assert {video.youtube_id for video in videos(services)} >= set(uploads)
+    # What came meanwhile stands before the page that it went on with: it is looked at in a message of its own.
+    server.upload(make_video(500))
+    (message,) = requests.take()
+    channel_ingest(services, ChannelIngest.from_data(json.loads(message.data), NOW, message.attributes["ce-id"]))
+    assert {video.youtube_id for video in videos(services)} == set(server.videos)
+
+
 def test_youtube_itself_may_say_that_nothing_is_left(
     services: Services, server: YoutubeServer, discovered: Topic
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,6 +56,12 @@ def ingest(
     if due:
         _look_at_due(json)
         return
+    if not named and sys.stdin.isatty():
+        answer = typer.prompt("A handle such as @SomeChannel, or a link; Enter to look at what is due", default="")
+        if not answer.strip():
+            _look_at_due(json)
+            return
+        named = [answer]
     if not named:
         raise InputError("Name a source, such as @handle or the address of a feed; `--due` looks at the watched ones.")
     kind = SourceKind.FEED if feed else None

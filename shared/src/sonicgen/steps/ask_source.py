@@ -39,7 +39,7 @@ def ask_source(
     address = parse_address(text, kind)
     known = _followed(services, source_id(address.kind, address.address))
     request = ChannelIngest(
-        address=address.address if address.kind is not SourceKind.VIDEO else address.url,
+        address=address.address if address.address.startswith("@") else address.url,
         time=datetime.now(UTC),
         filters=filters,
         watch=watch,

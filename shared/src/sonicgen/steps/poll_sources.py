@@ -13,6 +13,8 @@ from sonicgen.steps.websub import renew_subscriptions
 from sonicgen.store import items, sources
 
 _AT_ONCE = 200
+# What more are due than that is left to the next call.
+_ROUNDS = 50
 # Longer than a page takes from its commit to its events.
 _OWED_SECONDS = 600.0
 
@@ -33,10 +35,12 @@ def poll_due_sources(services: Services, at: datetime | None = None) -> Polled:
     each occasion is one event. Raises UnavailableError.
     """
     count = 0
-    while due := sources.take_due(services.database, _AT_ONCE, at):
-        publish_events(TOPIC, [request_for(source, f"due {since.isoformat()}") for source, since in due])
+    for _ in range(_ROUNDS):
+        due = sources.take_due(services.database, _AT_ONCE, at)
+        if due:
+            publish_events(TOPIC, [request_for(source, f"due {since.isoformat()}") for source, since in due])
         count += len(due)
-        if at is not None and len(due) < _AT_ONCE:
+        if len(due) < _AT_ONCE:
             break
     owing = items.sources_with_unannounced(services.database, _OWED_SECONDS, _AT_ONCE)
     announced = sum(announce_videos(services, source_id) for source_id in owing)
