@@ -118,7 +118,9 @@ RULES: dict[DownloadReason, Rule] = {
         "{site} does not answer, or broke off.", (MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, DAY, DAY)
     ),
     DownloadReason.STALLED: Rule("{site} began to send it and then stopped.", (10 * MINUTE, 2 * HOUR, DAY)),
-    DownloadReason.TIME_LIMIT: Rule("It took longer than SONICGEN_DOWNLOAD_JOB_SECONDS and was stopped.", (2 * HOUR, DAY)),
+    DownloadReason.TIME_LIMIT: Rule(
+        "It took longer than SONICGEN_DOWNLOAD_JOB_SECONDS and was stopped.", (2 * HOUR, DAY)
+    ),
     DownloadReason.TOO_LARGE: Rule(
         "It is larger than SONICGEN_DOWNLOAD_BYTES; raise that, then `sonicgen retry --failed`.", end=_SKIPPED
     ),
