@@ -153,13 +153,18 @@ def _child(folder: Path, request: dict[str, Any]) -> Iterator[_Child]:
     # None of our own settings, so that nothing secret is within reach of what comes from outside.
     environment = {name: os.environ[name] for name in ("LANG", "LC_ALL", "SSL_CERT_FILE") if name in os.environ}
     process = subprocess.Popen(
-        [sys.executable, "-m", "sonicgen.services.ytdlp_worker"],
+        [sys.executable, "-P", "-m", "sonicgen.services.ytdlp_worker"],  # -P: nothing is imported from its folder
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=folder,
         env=environment
-        | {"PATH": _search_path(), "HOME": str(folder), "TMPDIR": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)},
+        | {
+            "PATH": _search_path(),
+            "HOME": str(folder),
+            "TMPDIR": str(folder),
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        },
         start_new_session=True,
     )
     requests, answers = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
