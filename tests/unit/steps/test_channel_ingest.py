@@ -159,6 +159,14 @@ def test_events_that_a_crash_left_are_published_by_the_next(
     assert len({event.id for event in events(discovered)}) == 120
 
 
+def test_a_topic_that_is_not_there_yet_loses_nothing(services: Services, topic: Callable[[str], Topic]) -> None:
+    with pytest.raises(TransientError, match=r"video-discovered does not exist in Pub/Sub"):
+        ingest(services, "@weather", event_id="one")
+    discovered = topic("video-discovered")
+    assert ingest(services, "@weather", event_id="one").discovered == 120
+    assert len({event.id for event in events(discovered)}) == 120
+
+
 def test_after_the_last_try_the_source_says_so(services: Services, server: YoutubeServer) -> None:
     server.faults.append(Fault("error_backend", times=1000))
     for _ in range(channel_ingest_module.MAXIMUM_ATTEMPTS - 1):

@@ -198,6 +198,9 @@ def test_a_hub_that_refuses_costs_only_its_pushes(
     assert len(titles(services)) == 3
     known = sources.get(services.database, source.id)
     assert (known.websub_state, known.reason, known.next_poll_at is not None) == (state, "watched", True)
+    hub.status, hub.deny = 202, False
+    ingest(services, "@weather")  # a failure is tried again, a refusal is respected
+    assert sources.get(services.database, source.id).websub_state == ("denied" if deny else "verified")
 
 
 def test_a_push_waits_when_the_units_are_spent(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from uuid import UUID
 
 from sonicgen.cloud.bus import publish_events
+from sonicgen.errors import NotFoundError, UnavailableError
 from sonicgen.events.video_discovered import VideoDiscovered
 from sonicgen.steps.services import Services
 from sonicgen.store import items
+from sonicgen.store.items import Unannounced
 
 TOPIC = "video-discovered"
 
@@ -19,22 +21,23 @@ def announce_videos(services: Services, source_id: UUID) -> int:
     """
     count = 0
     while owed := items.unannounced(services.database, source_id):
-        publish_events(
-            TOPIC,
-            [
-                VideoDiscovered(
-                    video_id=video.video_id,
-                    url=video.url,
-                    title=video.title,
-                    time=video.seen_at,
-                    youtube_id=video.youtube_id,
-                    source_id=source_id,
-                    duration_seconds=video.duration_seconds,
-                    published_at=video.published_at,
-                )
-                for video in owed
-            ],
-        )
+        try:
+            publish_events(TOPIC, [_event(video, source_id) for video in owed])
+        except NotFoundError as error:  # what an operator must repair is no fault of the source
+            raise UnavailableError(str(error)) from error
         items.set_announced(services.database, source_id, [video.item for video in owed])
         count += len(owed)
     return count
+
+
+def _event(video: Unannounced, source_id: UUID) -> VideoDiscovered:
+    return VideoDiscovered(
+        video_id=video.video_id,
+        url=video.url,
+        title=video.title,
+        time=video.seen_at,
+        youtube_id=video.youtube_id,
+        source_id=source_id,
+        duration_seconds=video.duration_seconds,
+        published_at=video.published_at,
+    )

@@ -46,7 +46,7 @@ def ensure_subscription(services: Services, source: Source, feed: Feed | None = 
     """
     base = services.settings.websub_callback_url
     hub, topic = _hub_of(services, source, feed)
-    if base is None or hub is None or topic is None:
+    if base is None or hub is None or topic is None or source.websub_state == "denied":
         return
     ends_at = source.websub_lease_expires_at
     if source.websub_state == "verified" and ends_at and ends_at > datetime.now(UTC) + _RENEW_BEFORE:
