@@ -57,7 +57,9 @@ def ingest(
         _look_at_due(json)
         return
     if not named and sys.stdin.isatty():
-        answer = typer.prompt("A handle such as @SomeChannel, or a link; Enter to look at what is due", default="")
+        answer = typer.prompt(
+            "A handle such as @SomeChannel, or a link; Enter to look at what is due", default="", show_default=False
+        )
         if not answer.strip():
             _look_at_due(json)
             return
