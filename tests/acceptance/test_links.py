@@ -64,6 +64,8 @@ def test_from_links_to_decisions_and_reasons(
     } == troubles
     assert (told[0]["match_status"], told[0]["original_video_id"]) == ("matched", first["id"])
     assert list((links_cloud.folder.downloads).iterdir()) == []
+    listed = links_cloud.command("list").stdout
+    assert all(word in listed for word in ("failed", "skipped", "waiting", "fingerprinted"[:8], "matched"))
     shown = links_cloud.command("show", told[1]["id"])
     assert "private network" in " ".join(shown.stdout.split())
 

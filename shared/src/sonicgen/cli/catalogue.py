@@ -24,10 +24,12 @@ def list_recordings(
     json: AsJson = False,
 ) -> None:
     """List recordings, newest first."""
-    from sonicgen.store import recordings
+    from sonicgen.store import downloads, recordings
 
     with connected() as services:
         page = recordings.list_page(services.database, status=status, limit=limit)
+        unclaimed = [recording.id for recording in page.recordings if recording.match_status is None]
+        under_way = downloads.of_videos(services.database, unclaimed)
         counts = recordings.counts_by_status(services.database)
     if json:
         print_json([recording_json(recording) for recording in page.recordings])
@@ -39,12 +41,15 @@ def list_recordings(
     for heading in ("id", "state", "length", "title", "why"):
         table.add_column(heading, overflow="ellipsis", no_wrap=heading != "why")
     for recording in page.recordings:
+        download = under_way.get(recording.id)
+        state = recording.match_status or (download.state if download else "waiting")
+        why = explain_download(download) if download else recording.explain()
         table.add_row(
             str(recording.id)[:8],
-            f"[{STYLES[recording.match_status]}]{recording.match_status or 'waiting'}[/]",
+            f"[{STYLES[recording.match_status]}]{state}[/]",
             clock(recording.duration_seconds),
             escape(recording.title),
-            f"[dim]{escape(recording.explain())}[/]",
+            f"[dim]{escape(why)}[/]",
         )
     output.print(table)
     total = sum(counts.values())

@@ -107,6 +107,13 @@ def find(database: Database, video_id: UUID) -> Download | None:
     return _download(row, video_id) if row is not None else None
 
 
+def of_videos(database: Database, video_ids: Collection[UUID]) -> dict[UUID, Download]:
+    """Return the downloads of these videos; those that have none are not among them."""
+    with database.transaction() as connection:
+        rows = connection.execute(_SQL["of_videos"], {"video_ids": list(video_ids)}).fetchall()
+    return {row["video_id"]: _download(row, row["video_id"]) for row in rows}
+
+
 def get_queued(database: Database, video_id: UUID) -> Queued:
     """Return a download with what its event tells. Raises NotFoundError."""
     with database.transaction() as connection:

@@ -45,6 +45,9 @@ returning *;
 -- name: get
 select * from downloads where video_id = %(video_id)s;
 
+-- name: of_videos
+select * from downloads where video_id = any(%(video_ids)s::uuid[]);
+
 -- name: take_due
 -- Each due download once, whoever else asks; those too whose event or worker got lost. The next round is their new event.
 with due as (
