@@ -4,6 +4,7 @@ import base64
 import socket
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -125,3 +126,41 @@ def test_unknown_names_and_closed_ports_may_be_tried_again() -> None:
         Guard().addresses("no-such-host.invalid", 80)
     with pytest.raises(UnavailableError, match="does not answer"):
         Guard(frozenset({"127.0.0.1:1"})).connect("127.0.0.1", 1, time.monotonic() + 2)
+
+
+class Resolver:
+    """A name server under a stranger's control: each question about the name gets the next answer."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+        self._real = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", self)
+
+    def __call__(self, host: Any, port: Any, *arguments: Any, **named: Any) -> Any:
+        if host != "rebind.example":
+            return self._real(host, port, *arguments, **named)
+        self.asked += 1
+        addresses = self.answers.pop(0)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+
+
+def test_the_checked_address_is_the_one_that_is_connected_to(
+    server: MediaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = Guard(frozenset({f"rebind.example:{server.port}"}))
+    resolver = Resolver(monkeypatch, ["127.0.0.1"], ["127.0.0.2"])
+    with guard.connect("rebind.example", server.port, time.monotonic() + 5) as connection:
+        assert connection.getpeername() == ("127.0.0.1", server.port)
+    assert resolver.asked == 1
+
+
+def test_a_name_that_turns_private_is_refused(server: MediaServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolver = Resolver(monkeypatch, ["8.8.8.8"], ["127.0.0.1"], ["8.8.8.8", "10.0.0.1"])
+    guard = Guard()
+    assert guard.addresses("rebind.example", server.port) == ["8.8.8.8"]
+    for _ in range(2):
+        with pytest.raises(ForbiddenAddressError):
+            guard.connect("rebind.example", server.port, time.monotonic() + 5)
+    assert resolver.asked == 3
+    assert server.asked == []
