@@ -13,7 +13,7 @@ from sonicgen.domain.filters import Candidate, FilteredBy
 from sonicgen.store.database import Connection, Database
 from sonicgen.store.statements import load_statements
 
-_SQL = load_statements("sources")
+_SQL = load_statements("items")
 
 # Rows in one statement; more would hold the locks on `videos` for longer than a page's worth.
 BATCH = 500
