@@ -42,6 +42,7 @@ ALLOWED: dict[str, set[str]] = {
         "log",
         "settings",
     },
+    "jobs": {"steps", "events", "settings", "errors", "log"},
     "console": {"steps", "store", "domain", "errors", "log", "settings"},
     "cli": {
         "steps",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Literal
 
 from pydantic import Field, ValidationError
@@ -17,7 +18,12 @@ from sonicgen.errors import SettingsError
 
 # Where the repository lies when the package is used from it, as `make run` does.
 REPOSITORY = Path(__file__).parents[3]
-_SECRETS = ("DATABASE_URL",)
+_SECRETS = (
+    "DATABASE_URL",
+    "YOUTUBE_API_KEY",
+    "SONICGEN_COOKIES",
+    "SONICGEN_PROXY",
+)
 
 
 class Settings(BaseSettings):
@@ -44,10 +50,43 @@ class Settings(BaseSettings):
     match_policy: Literal["chance", "v1", "v2"] = Field(default="chance", alias="SONICGEN_MATCH_POLICY")
     lease_seconds: float = Field(default=30.0, ge=1, alias="SONICGEN_LEASE_SECONDS")
 
+    youtube_api_key: str | None = Field(default=None, repr=False, alias="YOUTUBE_API_KEY")
+    youtube_endpoint: str | None = Field(default=None, alias="SONICGEN_YOUTUBE_ENDPOINT")
+    youtube_daily_units: int = Field(default=10_000, ge=0, alias="SONICGEN_YOUTUBE_DAILY_UNITS")
+    poll_seconds: int = Field(default=3600, ge=60, alias="SONICGEN_POLL_SECONDS")
+    websub_callback_url: str | None = Field(default=None, alias="SONICGEN_WEBSUB_CALLBACK_URL")
+    websub_hub: str = Field(default="https://pubsubhubbub.appspot.com/", alias="SONICGEN_WEBSUB_HUB")
+    downloads_enabled: bool = Field(default=True, alias="SONICGEN_DOWNLOADS")
+
+    download_dir: Path = Field(default=Path(gettempdir()) / "sonicgen-downloads", alias="SONICGEN_DOWNLOAD_DIR")
+    download_seconds: float = Field(default=480.0, gt=0, alias="SONICGEN_DOWNLOAD_SECONDS")
+    download_job_seconds: float = Field(default=4 * 3600.0, gt=0, alias="SONICGEN_DOWNLOAD_JOB_SECONDS")
+    download_stall_seconds: float = Field(default=60.0, gt=0, alias="SONICGEN_DOWNLOAD_STALL_SECONDS")
+    download_bytes: int = Field(default=4 * 2**30, gt=0, alias="SONICGEN_DOWNLOAD_BYTES")
+    download_long_hours: float = Field(default=3.0, gt=0, alias="SONICGEN_DOWNLOAD_LONG_HOURS")
+    download_maximum_hours: float = Field(default=24.0, gt=0, alias="SONICGEN_DOWNLOAD_MAXIMUM_HOURS")
+    download_bytes_per_second: int | None = Field(default=None, gt=0, alias="SONICGEN_DOWNLOAD_BYTES_PER_SECOND")
+    download_throttled_bytes_per_second: int | None = Field(
+        default=None, gt=0, alias="SONICGEN_DOWNLOAD_THROTTLED_BYTES_PER_SECOND"
+    )
+    download_sleep_seconds: float = Field(default=0.0, ge=0, alias="SONICGEN_DOWNLOAD_SLEEP_SECONDS")
+    allowed_hosts: str = Field(default="", alias="SONICGEN_ALLOWED_HOSTS")
+    cookies: str | None = Field(default=None, repr=False, alias="SONICGEN_COOKIES")
+    proxy: str | None = Field(default=None, repr=False, alias="SONICGEN_PROXY")
+    pot_provider_url: str | None = Field(default=None, alias="SONICGEN_POT_PROVIDER_URL")
+    download_job: str = Field(default="video-download", alias="SONICGEN_DOWNLOAD_JOB")
+    location: str = Field(default="us-central1", alias="SONICGEN_LOCATION")
+    jobs_endpoint: str | None = Field(default=None, alias="SONICGEN_JOBS_ENDPOINT")
+
     @property
     def is_embedded(self) -> bool:
         """Whether the embedded cloud stands in for Google Cloud."""
         return self.storage_emulator_host is not None
+
+    @property
+    def allowed_places(self) -> frozenset[str]:
+        """The private places, each as "host:port", that links may lead to all the same."""
+        return frozenset(place.strip().lower() for place in self.allowed_hosts.split(",") if place.strip())
 
     def require_database_url(self) -> str:
         """Return the Postgres address; raise SettingsError with the way to get one when there is none."""

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 from werkzeug.test import Client
 
-from sonicgen.local.function_host import create_app
+from sonicgen.local.function_host import GRACE_SECONDS, create_app
+from sonicgen.local.supervisor import free_port
 
 EVENT = """
 import functions_framework
@@ -43,3 +50,43 @@ def test_each_path_has_its_function(tmp_path: Path) -> None:
     answer = client.post("/second/hook")
     assert (answer.status_code, answer.json) == (202, {"asked": "/hook"})
     assert client.post("/third").status_code == 404
+
+
+SLOW = """
+import functions_framework, time
+@functions_framework.http
+def main(request):
+    if request.path.endswith("slow"):
+        time.sleep(60)
+    return "ok"
+"""
+
+
+def test_long_work_is_cut_off_at_the_end(tmp_path: Path) -> None:
+    port, folder = free_port(), make(tmp_path, "waiting", SLOW)
+    host = subprocess.Popen(
+        [sys.executable, "-m", "sonicgen.local.function_host", str(port), str(folder)], stderr=subprocess.DEVNULL
+    )
+
+    def ask(path: str) -> None:
+        with suppress(httpx.HTTPError):
+            httpx.get(f"http://127.0.0.1:{port}/waiting/{path}", timeout=60)
+
+    try:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with suppress(httpx.HTTPError):
+                httpx.get(f"http://127.0.0.1:{port}/waiting/")
+                break
+            time.sleep(0.1)
+        thread = threading.Thread(target=ask, args=("slow",))
+        thread.start()
+        time.sleep(0.3)
+        started = time.monotonic()
+        host.terminate()
+        host.wait(30)
+        assert time.monotonic() - started < GRACE_SECONDS + 3
+        thread.join()
+    finally:
+        host.kill()
+        host.wait()

@@ -29,6 +29,18 @@ def test_a_wrong_cursor_is_refused(text: str) -> None:
         read_cursor(text)
 
 
+def test_a_discovered_video_has_no_bytes_yet() -> None:
+    discovered = Recording(
+        id=UUID(int=1), title="a", bucket="", object_name="", generation=0, size_bytes=0, youtube_id="dQw4w9WgXcQ",
+        published_uri="https://www.youtube.com/watch?v=dQw4w9WgXcQ", published_at=MOMENT, channel_id="UC1",
+    )  # fmt: skip
+    form = recording_json(discovered)
+    assert form["source_uri"] is None
+    assert form["match_status"] is None
+    assert form["published_uri"] == "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
+    assert form["explanation"] == "Discovered, waiting for its download."
+
+
 def test_recording_has_the_documented_fields() -> None:
     recording = Recording(
         id=UUID(int=1), title="a", bucket="b", object_name="c/a", generation=1, size_bytes=3,
@@ -36,8 +48,8 @@ def test_recording_has_the_documented_fields() -> None:
     )  # fmt: skip
     form = recording_json(recording)
     assert list(form) == [
-        "id", "title", "youtube_id", "source_uri", "match_status", "reason", "explanation", "duration_seconds",
-        "original_video_id", "attempts", "created_at", "updated_at",
+        "id", "title", "youtube_id", "source_uri", "published_uri", "published_at", "channel_id", "match_status",
+        "reason", "explanation", "duration_seconds", "original_video_id", "attempts", "created_at", "updated_at",
     ]  # fmt: skip
     assert form["source_uri"] == "gs://b/c/a"
     assert form["original_video_id"] == str(UUID(int=2))

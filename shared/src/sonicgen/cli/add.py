@@ -12,9 +12,10 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from sonicgen.cli.connect import connected
 from sonicgen.cli.console import errors, escape, output, print_json
+from sonicgen.cli.links import follow_links, is_link
 from sonicgen.domain.recording import MatchStatus, Recording
 from sonicgen.errors import InputError, SonicGenError
-from sonicgen.steps.representation import recording_json
+from sonicgen.steps.representation import download_json, recording_json
 
 if TYPE_CHECKING:
     from sonicgen.steps.services import Services
@@ -31,18 +32,25 @@ STYLES = {
 
 
 def add(
-    files: Annotated[list[Path], typer.Argument(help="Recordings, audio or video.", show_default=False)],
+    sources: Annotated[
+        list[str], typer.Argument(help="Recordings: files, audio or video, or links to them.", show_default=False)
+    ],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON list at the end instead of bars.")] = False,
 ) -> None:
-    """Upload recordings and follow each to its final state. Ctrl-C stops the watching, not the work."""
+    """Upload or download recordings and follow each to its final state. Ctrl-C stops the watching, not the work."""
+    links = [source for source in sources if is_link(source)]
+    files = [Path(source) for source in sources if not is_link(source)]
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
         raise InputError(f"Not a file: {', '.join(missing)}.")
     with connected() as services:
-        done = follow(services, files, quiet=json)
+        done = follow(services, files, quiet=json) if files else []
+        followed = follow_links(services, links, quiet=json) if links else []
     if json:
-        print_json([recording_json(recording) for recording in done])
-    if len(done) < len(files) or any(recording.match_status is MatchStatus.FLAG for recording in done):
+        told = [recording_json(recording) for recording in done]
+        print_json(told + [recording_json(each.recording) | download_json(each.download) for each in followed])
+    is_bad = len(done) < len(files) or any(recording.match_status is MatchStatus.FLAG for recording in done)
+    if is_bad or not all(each.is_good for each in followed):
         raise typer.Exit(3)
 
 

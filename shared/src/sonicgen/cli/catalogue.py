@@ -10,8 +10,9 @@ from rich.table import Table
 from sonicgen.cli.add import STYLES
 from sonicgen.cli.connect import connected
 from sonicgen.cli.console import clock, errors, escape, output, print_json
+from sonicgen.cli.links import explain_download
 from sonicgen.domain.recording import MatchStatus, Recording
-from sonicgen.steps.representation import recording_json
+from sonicgen.steps.representation import download_json, recording_json
 
 Identifier = Annotated[str, typer.Argument(metavar="ID", help="A recording's id or its beginning.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the documented JSON form.")]
@@ -23,10 +24,12 @@ def list_recordings(
     json: AsJson = False,
 ) -> None:
     """List recordings, newest first."""
-    from sonicgen.store import recordings
+    from sonicgen.store import downloads, recordings
 
     with connected() as services:
         page = recordings.list_page(services.database, status=status, limit=limit)
+        unclaimed = [recording.id for recording in page.recordings if recording.match_status is None]
+        under_way = downloads.of_videos(services.database, unclaimed)
         counts = recordings.counts_by_status(services.database)
     if json:
         print_json([recording_json(recording) for recording in page.recordings])
@@ -38,12 +41,15 @@ def list_recordings(
     for heading in ("id", "state", "length", "title", "why"):
         table.add_column(heading, overflow="ellipsis", no_wrap=heading != "why")
     for recording in page.recordings:
+        download = under_way.get(recording.id)
+        state = recording.match_status or (download.state if download else "waiting")
+        why = explain_download(download) if download else recording.explain()
         table.add_row(
             str(recording.id)[:8],
-            f"[{STYLES[recording.match_status]}]{recording.match_status or 'waiting'}[/]",
+            f"[{STYLES[recording.match_status]}]{state}[/]",
             clock(recording.duration_seconds),
             escape(recording.title),
-            f"[dim]{escape(recording.explain())}[/]",
+            f"[dim]{escape(why)}[/]",
         )
     output.print(table)
     total = sum(counts.values())
@@ -54,18 +60,20 @@ def list_recordings(
 def show(identifier: Identifier, json: AsJson = False) -> None:
     """Show one recording: its state, what it is a copy of, its matches and its copies."""
     from sonicgen.steps.explain_match import shared_segments_of
-    from sonicgen.store import matches, recordings
+    from sonicgen.store import downloads, matches, recordings
 
     with connected() as services:
         recording = recordings.get_by_prefix(services.database, identifier)
         shared = shared_segments_of(services, recording)
         ranges = matches.of(services.database, recording.id)
         copies = recordings.copies_of(services.database, recording.id)
+        download = downloads.find(services.database, recording.id)
         titles = {r: recordings.get(services.database, r).title for r in {m.reference_id for m in ranges}}
     if json:
         print_json(
             {
                 **recording_json(recording),
+                **download_json(download),
                 "matches": [match.to_json() for match in ranges],
                 "copies": [recording_json(copy) for copy in copies],
                 "shared_segments": [segment.to_json() for segment in shared],
@@ -73,6 +81,8 @@ def show(identifier: Identifier, json: AsJson = False) -> None:
         )
         return
     _print_recording(recording)
+    if download is not None:
+        output.print(f"  download {download.state}: {escape(explain_download(download))}", soft_wrap=True)
     for match in ranges:
         output.print(
             f"  {clock(match.query_start_seconds)}–{clock(match.query_end_seconds)} is in "
@@ -92,10 +102,10 @@ def _print_recording(recording: Recording) -> None:
     style = STYLES[recording.match_status]
     output.print(f"[bold]{escape(recording.title)}[/]  [dim]{recording.id}[/]")
     output.print(f"  [{style}]{recording.match_status or 'waiting'}[/]: {escape(recording.explain())}")
-    output.print(
-        f"  length {clock(recording.duration_seconds)}, {recording.size_bytes:,} bytes, tries: {recording.attempts}"
-    )
-    output.print(f"  {escape(recording.source_uri)}", soft_wrap=True)
+    size = f"{recording.size_bytes:,} bytes" if recording.is_stored else "no bytes yet"
+    output.print(f"  length {clock(recording.duration_seconds)}, {size}, tries: {recording.attempts}")
+    for place in filter(None, (recording.source_uri, recording.published_uri)):
+        output.print(f"  {escape(place)}", soft_wrap=True)
     if recording.original_video_id:
         output.print(f"  original: {recording.original_video_id}")
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sonicgen.cli.connect import connected_settings
@@ -56,6 +57,8 @@ def _services(services: Services) -> Iterator[Part]:
     yield _check("buckets", f"Cloud Storage ({where})", lambda: _buckets(settings))
     yield _check("bus", f"Pub/Sub ({where})", lambda: _bus())
     yield _check("documents", f"Firestore ({where})", lambda: _documents(services))
+    yield _channels(settings)
+    yield _check("downloads", "yt-dlp", lambda: _downloads(services))
 
 
 def _check(name: str, provider: str, look: Callable[[], str]) -> Part:
@@ -98,6 +101,30 @@ def _documents(services: Services) -> str:
     return "ledger answers"
 
 
+def _channels(settings: Settings) -> Part:
+    if settings.youtube_api_key:
+        return Part("channels", "YouTube Data API", True, f"a key is set, {settings.youtube_daily_units:,} units a day")
+    return Part("channels", "YouTube Data API", None, "YOUTUBE_API_KEY is not set; feeds and links need none")
+
+
+def _downloads(services: Services) -> str:
+    from sonicgen.domain.download import DownloadState
+    from sonicgen.store import downloads
+
+    settings = services.settings
+    if not settings.downloads_enabled:
+        return "switched off (SONICGEN_DOWNLOADS)"
+    beside = shutil.which("deno", path=str(Path(sys.executable).parent)) or shutil.which("deno")
+    told = [f"yt-dlp {version('yt-dlp')}", "deno" if beside else "no deno: YouTube needs it"]
+    given = {"cookies": settings.cookies, "proxy": settings.proxy, "PO tokens": settings.pot_provider_url}
+    told += [name for name, value in given.items() if value]
+    counted = downloads.counts(services.database)
+    for state in (DownloadState.FAILED, DownloadState.WAITING):
+        count = sum(number for each, _, number in counted if each is state)
+        told += [f"{count} {state}"] if count else []
+    return ", ".join(told)
+
+
 def _media() -> Part:
     try:
         return Part("media", "PyAV (ffmpeg)", True, f"av {version('av')}, numba {version('numba')}")
@@ -114,4 +141,4 @@ def _disk(settings: Settings) -> Part:
 
 def _not_yet() -> list[Part]:
     detail = "not part of this release"
-    return [Part(name, "–", None, detail) for name in ("channels and links", "transcription", "voices")]
+    return [Part(name, "–", None, detail) for name in ("transcription", "voices")]

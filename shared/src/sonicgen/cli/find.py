@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_format
 import sys
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from sonicgen.cli.connect import connected
 from sonicgen.cli.console import clock, errors, escape, output, print_json
+from sonicgen.cli.links import is_link
 from sonicgen.domain.match import Decision
 from sonicgen.errors import InputError, SettingsError
 
@@ -25,10 +27,10 @@ EXPLANATION_SUFFIXES = (".json", ".png")
 
 
 def find(
-    file: Annotated[
-        Path,
+    clip: Annotated[
+        str,
         typer.Argument(
-            help="The clip: anything that ffmpeg reads; - for a stream on standard input.", show_default=False
+            help="A file that ffmpeg reads, a link to one, or - for a stream on standard input.", show_default=False
         ),
     ],
     json: Annotated[bool, typer.Option("--json", help="Print the documented JSON form.")] = False,
@@ -38,22 +40,24 @@ def find(
     ] = None,
 ) -> None:
     """Say which recordings a clip is from, and the second. Nothing is stored."""
-    if str(file) == "-":
+    if clip == "-":
         if explain:
             raise InputError("A stream is not kept, so --explain needs a file.")
         listen(json)
         return
-    if not file.is_file():
-        raise InputError(f"{file} is not a file.")
+    if not is_link(clip) and not Path(clip).is_file():
+        raise InputError(f"{clip} is not a file.")
     check_targets(explain or [])
     with connected() as services, output.status("Listening…", spinner="dots") as status:
+        from sonicgen.steps.fetch_link import fetched
         from sonicgen.steps.find_clip import find_clip
 
         if json:
             status.stop()
-        answer = find_clip(services, file)
-        if explain or services.settings.match_policy != "chance":
-            answer = explain_to(services, file, answer, explain or [])
+        with fetched(services, clip) if is_link(clip) else nullcontext(Path(clip)) as file:
+            answer = find_clip(services, file)
+            if explain or services.settings.match_policy != "chance":
+                answer = explain_to(services, file, answer, explain or [])
     if json:
         print_json(answer.to_json())
     else:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from sonicgen import __version__
-from sonicgen.cli import add, care, catalogue, find, index, up
+from sonicgen.cli import add, care, catalogue, find, index, ingest, retry, up
 from sonicgen.cli.console import errors
 from sonicgen.errors import SonicGenError
 
@@ -29,11 +29,14 @@ app.command("demo")(up.demo)
 app.command("add")(add.add)
 app.command("index")(index.index)
 app.command("find")(find.find)
+app.command("ingest")(ingest.ingest)
+app.command("sources")(ingest.sources)
 app.command("list")(catalogue.list_recordings)
 app.command("show")(catalogue.show)
 app.command("forget")(catalogue.forget)
 app.command("doctor")(care.doctor)
 app.command("replay")(care.replay)
+app.command("retry")(retry.retry)
 app.command("migrate")(care.migrate)
 app.command("pack")(care.pack)
 

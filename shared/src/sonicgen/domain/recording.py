@@ -72,7 +72,9 @@ class Recording:
     """One recording that SonicGen knows.
 
     `number` is its place in the order of arrival in the index (postings carry it); `index_version` is the fingerprint
-    algorithm that made its postings, None where it has none.
+    algorithm that made its postings, None where it has none. A video that was discovered and not yet downloaded has no
+    object: its bucket and object_name are empty, generation and size_bytes are 0. `published_uri` is where it was
+    published, None for what was uploaded by hand.
     """
 
     id: UUID
@@ -94,11 +96,19 @@ class Recording:
     content_type: str | None = None
     number: int | None = None
     index_version: int | None = None
+    published_uri: str | None = None
+    published_at: datetime | None = None
+    channel_id: str | None = None
 
     @property
-    def source_uri(self) -> str:
-        """Where its bytes lie."""
-        return f"gs://{self.bucket}/{self.object_name}"
+    def is_stored(self) -> bool:
+        """Whether its bytes lie in a bucket."""
+        return self.generation > 0
+
+    @property
+    def source_uri(self) -> str | None:
+        """Where its bytes lie; None as long as they lie nowhere."""
+        return f"gs://{self.bucket}/{self.object_name}" if self.is_stored else None
 
     @property
     def is_final(self) -> bool:
@@ -107,8 +117,10 @@ class Recording:
 
     def explain(self) -> str:
         """Return one sentence that tells a person why the recording is in its state."""
+        if self.reason is None and self.match_status is None:
+            return "Waiting for its turn." if self.is_stored else "Discovered, waiting for its download."
         if self.reason is None:
-            return "Waiting for its turn." if self.match_status is None else "Being read."
+            return "Being read."
         sentence = EXPLANATIONS[self.reason]
         return f"{sentence} {self.reason_detail}" if self.reason_detail else sentence
 

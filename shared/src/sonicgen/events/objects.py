@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sonicgen.errors import InputError
 from sonicgen.events.envelope import MESSAGE_PUBLISHED, CloudEvent, Envelope, open_envelope, read_time, require
 
 FINALIZED = "google.cloud.storage.object.v1.finalized"
 _NOTIFIED_FINALIZE = "OBJECT_FINALIZE"
+# The metadata by which a download says whose sound it is.
+VIDEO_ID = "sonicgen-video-id"
 _STORAGE_PREFIX = "google.cloud.storage.object.v1."
 
 
@@ -21,7 +24,8 @@ class ObjectFinalized:
     """An object came to be, or was overwritten; `generation` says which of the uploads to that name it is.
 
     `md5` is base64 and None for composed objects. `event_id` differs between two notifications of the same upload, so
-    `identity` is what to remember.
+    `identity` is what to remember. `video_id` is what the object's own metadata say it is the sound of; anybody who may
+    write into the bucket can say so.
     """
 
     bucket: str
@@ -33,6 +37,7 @@ class ObjectFinalized:
     event_id: str
     time: datetime | None = None
     overwrote_generation: int | None = None
+    video_id: UUID | None = None
 
     @property
     def identity(self) -> str:
@@ -49,6 +54,7 @@ class ObjectFinalized:
             "size": str(self.size_bytes),
             **({"md5Hash": self.md5} if self.md5 else {}),
             **({"contentType": self.content_type} if self.content_type else {}),
+            **({"metadata": {VIDEO_ID: str(self.video_id)}} if self.video_id else {}),
         }
         attributes = {
             "eventType": _NOTIFIED_FINALIZE,
@@ -109,7 +115,17 @@ def _from_resource(envelope: Envelope) -> ObjectFinalized:
         event_id=envelope.event_id,
         time=read_time(happened) if happened else envelope.time,
         overwrote_generation=_number(overwrote, "overwroteGeneration") if overwrote else None,
+        video_id=_video_id(data.get("metadata")),
     )
+
+
+def _video_id(metadata: object) -> UUID | None:
+    """Return the video that metadata name; None when they name none, or something else under the same word."""
+    text = metadata.get(VIDEO_ID) if isinstance(metadata, Mapping) else None
+    try:
+        return UUID(str(text)) if text else None
+    except ValueError:
+        return None
 
 
 def _number(value: object, name: str) -> int:

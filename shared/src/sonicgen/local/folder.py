@@ -4,6 +4,7 @@ inbox/        the door for people: files copied here are uploaded
 objects/      the buckets' bytes and their table
 postgres/     the database cluster
 cloud/        the state of Pub/Sub and Firestore
+downloads/    what is being downloaded right now
 logs/         one file per process
 run/          addresses of the running parts, sockets; remade at each start
 """
@@ -33,6 +34,7 @@ class DataFolder:
         self.objects = self.root / "objects"
         self.postgres = self.root / "postgres"
         self.cloud = self.root / "cloud"
+        self.downloads = self.root / "downloads"
         self.logs = self.root / "logs"
         self.run = self.root / "run"
         self.queues = self.run / "queues.json"

@@ -18,6 +18,8 @@ from werkzeug.exceptions import NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 HOST = "127.0.0.1"
+# What is under way when the process is told to end (a download of minutes) is cut off then; its event comes again.
+GRACE_SECONDS = 2
 
 
 def create_app(folders: list[Path]) -> Any:
@@ -30,7 +32,9 @@ def create_app(folders: list[Path]) -> Any:
 def main() -> None:
     """Serve the named functions until the process is told to end."""
     port, *folders = sys.argv[1:]
-    GunicornApplication(create_app([Path(folder) for folder in folders]), HOST, int(port), False).run()
+    server = GunicornApplication(create_app([Path(folder) for folder in folders]), HOST, int(port), False)
+    server.cfg.set("graceful_timeout", GRACE_SECONDS)
+    server.run()
 
 
 if __name__ == "__main__":

@@ -94,13 +94,13 @@ def _start_servers(crew: Crew, folder: DataFolder, settings: Settings, say: Say)
             options=dict(postgres.popen_options(folder.postgres)),
         )
     )
-    say("buckets, bus, documents")
-    storage_port, pubsub_port, firestore_port = free_port(), free_port(), free_port()
-    ports = tuple(map(str, (storage_port, pubsub_port, firestore_port)))
+    say("buckets, bus, documents, jobs")
+    storage_port, pubsub_port, firestore_port, jobs_port = (free_port() for _ in range(4))
+    ports = tuple(map(str, (storage_port, pubsub_port, firestore_port, jobs_port)))
     servers = crew.start(Program("servers", (sys.executable, "-m", "sonicgen.local.servers", str(folder.root), *ports)))
     url = postgres.database_url(folder.postgres)
     _wait(database, lambda: postgres.is_ready(url))
-    for port in (storage_port, pubsub_port, firestore_port):
+    for port in (storage_port, pubsub_port, firestore_port, jobs_port):
         _wait(servers, lambda port=port: _answers(port))  # type: ignore[misc]
     return {
         "SONICGEN_DATA": str(folder.root),
@@ -109,8 +109,14 @@ def _start_servers(crew: Crew, folder: DataFolder, settings: Settings, say: Say)
         "STORAGE_EMULATOR_HOST": f"http://{HOST}:{storage_port}",
         "PUBSUB_EMULATOR_HOST": f"{HOST}:{pubsub_port}",
         "FIRESTORE_EMULATOR_HOST": f"{HOST}:{firestore_port}",
+        "SONICGEN_JOBS_ENDPOINT": f"{HOST}:{jobs_port}",
+        "SONICGEN_DOWNLOAD_DIR": str(_download_dir(folder, settings)),
         "DATABASE_URL": url,
     }
+
+
+def _download_dir(folder: DataFolder, settings: Settings) -> Path:
+    return settings.download_dir.absolute() if "download_dir" in settings.model_fields_set else folder.downloads
 
 
 def _start_programs(crew: Crew, folder: DataFolder, settings: Settings, say: Say) -> None:

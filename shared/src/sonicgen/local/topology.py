@@ -14,6 +14,8 @@ from sonicgen.settings import Settings
 
 MEDIA_OBJECTS = "media-objects"
 RECORDING_FINGERPRINTED = "recording-fingerprinted"
+CHANNEL_INGEST = "channel-ingest"
+VIDEO_DISCOVERED = "video-discovered"
 DEAD_LETTERS = "dead-letters"
 DEAD_LETTERS_HOLD = "dead-letters-hold"
 
@@ -22,6 +24,10 @@ ACK_DEADLINE_SECONDS = 600
 MINIMUM_BACKOFF_SECONDS = 1
 MAXIMUM_BACKOFF_SECONDS = 60
 MAX_DELIVERY_ATTEMPTS = 10
+# Sources mostly wait for others' servers, but those servers count requests.
+SOURCES_AT_ONCE = 4
+# Each is a process of its own, about 80 MB.
+DOWNLOADS_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -38,14 +44,18 @@ class Trigger:
 
 
 # Functions that are called over HTTP instead of by events.
-HTTP_FUNCTIONS: tuple[str, ...] = ()
+HTTP_FUNCTIONS: tuple[str, ...] = ("websub_callback",)
 # Topics that functions publish to, beyond those that drive one.
 OTHER_TOPICS: tuple[str, ...] = (RECORDING_FINGERPRINTED, DEAD_LETTERS)
 
 
 def triggers(workers: int) -> tuple[Trigger, ...]:
     """Return every event-driven function's trigger."""
-    return (Trigger("fingerprint_match", MEDIA_OBJECTS, workers, is_light=False),)
+    return (
+        Trigger("fingerprint_match", MEDIA_OBJECTS, workers, is_light=False),
+        Trigger("channel_ingest", CHANNEL_INGEST, SOURCES_AT_ONCE),
+        Trigger("video_download", VIDEO_DISCOVERED, DOWNLOADS_AT_ONCE),
+    )
 
 
 def light_functions(workers: int) -> tuple[str, ...]:

@@ -70,11 +70,14 @@ def fingerprint_match(services: Services, upload: ObjectFinalized, enter: StepLi
     `enter` is told each step as it begins. Raises TransientError when the event must come again.
     """
     work = _Work(services, upload, enter or _log_step).run
-    with log_context(event_id=upload.event_id, recording_id=str(_id(upload))):
+    with log_context(event_id=upload.event_id, recording_id=str(_id(services, upload))):
         return run_once(services.ledger, FUNCTION, upload.identity, work)
 
 
-def _id(upload: ObjectFinalized) -> UUID:
+def _id(services: Services, upload: ObjectFinalized) -> UUID:
+    # Only our own downloads go into the media bucket; what lies in the inbox may say anything.
+    if upload.video_id is not None and upload.bucket == services.settings.media_bucket:
+        return upload.video_id
     return recording_id(upload.bucket, upload.name, upload.generation)
 
 
@@ -90,7 +93,7 @@ class _Work:
         self._database = services.database
         self._upload = upload
         self._enter = enter
-        self._id = _id(upload)
+        self._id = _id(services, upload)
         self._stream: ObjectReader | None = None
         self._reported_at = 0.0
 

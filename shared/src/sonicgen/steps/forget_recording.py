@@ -27,7 +27,8 @@ def forget_recording(services: Services, recording: Recording) -> Forgotten:
     """
     with services.database.transaction() as connection:
         copies = recordings.delete(connection, recording.id)
-    delete_object(recording.bucket, recording.object_name, generation=recording.generation, missing_ok=True)
+    if recording.is_stored:
+        delete_object(recording.bucket, recording.object_name, generation=recording.generation, missing_ok=True)
     again = tuple(recordings.get(services.database, copy) for copy in copies)
     for copy in again:
         retry_recording(services, copy)

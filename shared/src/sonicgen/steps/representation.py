@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from sonicgen.domain.download import Download
+from sonicgen.domain.platform import site_name
 from sonicgen.domain.recording import Recording
 from sonicgen.errors import InputError
 
@@ -16,6 +18,9 @@ def recording_json(recording: Recording) -> dict[str, object]:
         "title": recording.title,
         "youtube_id": recording.youtube_id,
         "source_uri": recording.source_uri,
+        "published_uri": recording.published_uri,
+        "published_at": recording.published_at.isoformat() if recording.published_at else None,
+        "channel_id": recording.channel_id,
         "match_status": recording.match_status,
         "reason": recording.reason,
         "explanation": recording.explain(),
@@ -25,6 +30,22 @@ def recording_json(recording: Recording) -> dict[str, object]:
         "created_at": recording.created_at.isoformat() if recording.created_at else None,
         "updated_at": recording.updated_at.isoformat() if recording.updated_at else None,
     }
+
+
+def download_json(download: Download | None) -> dict[str, object]:
+    """Return the documented JSON form of a recording's download, null for what was uploaded by hand (docs/api.md)."""
+    if download is None:
+        return {"download": None}
+    told: dict[str, object] = {
+        "url": download.url,
+        "state": download.state,
+        "reason": download.reason,
+        "explanation": download.explain(site_name(download.url)),
+        "attempts": download.attempts,
+        "next_attempt_at": download.next_attempt_at.isoformat() if download.next_attempt_at else None,
+        "bytes": download.bytes,
+    }
+    return {"download": told}
 
 
 def write_cursor(cursor: tuple[datetime, UUID] | None) -> str | None:

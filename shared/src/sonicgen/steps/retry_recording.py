@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sonicgen.cloud.bus import publish_message
 from sonicgen.domain.recording import Recording
+from sonicgen.errors import InputError
 from sonicgen.events.objects import ObjectFinalized
 from sonicgen.steps import fingerprint_match
 from sonicgen.steps.services import Services
@@ -15,8 +16,11 @@ TOPIC = "media-objects"
 def retry_recording(services: Services, recording: Recording) -> None:
     """Ask for a recording's work anew: its state moves to pending, its ledger entry opens, its event is sent again.
 
-    The event has the bucket's own form, so that it takes the way that the first one took.
+    The event has the bucket's own form, so that it takes the way that the first one took. Raises InputError for a
+    recording whose bytes lie nowhere yet.
     """
+    if not recording.is_stored:
+        raise InputError(f"“{recording.title}” has no sound yet: it waits for its download.")
     with services.database.transaction() as connection:
         recordings.ask_again(connection, recording.id)
     upload = ObjectFinalized(
@@ -27,6 +31,7 @@ def retry_recording(services: Services, recording: Recording) -> None:
         md5=recording.content_md5,
         content_type=recording.content_type,
         event_id="",
+        video_id=recording.id,
     )
     services.ledger.reopen(fingerprint_match.FUNCTION, upload.identity)
     publish_message(TOPIC, *upload.to_notification())

@@ -254,4 +254,7 @@ def _recording(row: DictRow) -> Recording:
         content_type=row["content_type"],
         number=row["number"],
         index_version=row["index_version"],
+        published_uri=row["source_uri"],
+        published_at=row["published_at"],
+        channel_id=row["channel_id"],
     )

@@ -1,0 +1,1 @@
+"""The outside: YouTube, feeds, yt-dlp and the like, behind small interfaces."""
