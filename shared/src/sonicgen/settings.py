@@ -17,7 +17,7 @@ from sonicgen.errors import SettingsError
 
 # Where the repository lies when the package is used from it, as `make run` does.
 REPOSITORY = Path(__file__).parents[3]
-_SECRETS = ("DATABASE_URL",)
+_SECRETS = ("DATABASE_URL", "ASSEMBLYAI_API_KEY")
 
 
 class Settings(BaseSettings):
@@ -43,6 +43,12 @@ class Settings(BaseSettings):
     duplicate_coverage: float = Field(default=0.9, gt=0, le=1, alias="SONICGEN_DUPLICATE_COVERAGE")
     match_policy: Literal["chance", "v1", "v2"] = Field(default="chance", alias="SONICGEN_MATCH_POLICY")
     lease_seconds: float = Field(default=30.0, ge=1, alias="SONICGEN_LEASE_SECONDS")
+
+    transcription: Literal["auto", "off", "assemblyai", "local"] = Field(default="auto", alias="SONICGEN_TRANSCRIPTION")
+    assemblyai_api_key: str | None = Field(default=None, alias="ASSEMBLYAI_API_KEY")
+    assemblyai_base_url: str = Field(default="https://api.assemblyai.com", alias="ASSEMBLYAI_BASE_URL")
+    recogniser: Literal["pocketsphinx", "faster-whisper"] = Field(default="pocketsphinx", alias="SONICGEN_RECOGNISER")
+    whisper_model: str | None = Field(default=None, alias="SONICGEN_WHISPER_MODEL")
 
     @property
     def is_embedded(self) -> bool:
