@@ -57,7 +57,7 @@ def _refuse_other_files(url: str, _flags: int, _options: dict[str, str]) -> Any:
 
 
 class Decoder:
-    """Iterates over a file's first audio stream as blocks of mono float32 samples at 11,025 Hz.
+    """Iterates over a file's first audio stream as blocks of mono float32 samples at `rate_hz` (11,025).
 
     `source` is a path or a seekable binary file object. Channels are mixed down; what cannot be decoded is left out.
     After the iteration `truncated` says whether the file was damaged or ended early. `duration_seconds` is what
@@ -65,8 +65,9 @@ class Decoder:
     NOT_AUDIO, NO_AUDIO_STREAM); an error of the file object itself comes through as it is.
     """
 
-    def __init__(self, source: str | Path | BinaryIO) -> None:
+    def __init__(self, source: str | Path | BinaryIO, rate_hz: int = SAMPLE_RATE_HZ) -> None:
         self._given = source
+        self._rate_hz = rate_hz
         self.truncated = False
         self.duration_seconds: float | None = None
         self.samples = 0
@@ -87,13 +88,13 @@ class Decoder:
         with _open(source) as container:
             stream = _first_audio_stream(container)
             self._read_length(container, stream, head)
-            for frame in _resampled(self._frames(container, stream, source)):
+            for frame in _resampled(self._frames(container, stream, source), self._rate_hz):
                 block = frame.to_ndarray()[0]
                 self.samples += len(block)
                 yield block
         if not self.samples:
             raise MediaError(Reason.NOT_AUDIO, "The file looks like audio, but no sound could be decoded from it.")
-        seconds = self.samples / SAMPLE_RATE_HZ
+        seconds = self.samples / self._rate_hz
         if self.duration_seconds is not None:
             missing = self.duration_seconds - seconds
             self.truncated |= missing > max(_MISSING_SECONDS, _MISSING_SHARE * self.duration_seconds)
@@ -171,8 +172,8 @@ def _first_audio_stream(container: av.container.InputContainer) -> av.AudioStrea
     raise MediaError(Reason.NOT_AUDIO, "The file is not audio or video; it holds a picture, text or data.")
 
 
-def _resampled(frames: Iterator[av.AudioFrame]) -> Iterator[av.AudioFrame]:
-    """Yield the frames as mono float32 at 11,025 Hz; a change of format in mid-stream starts a new resampler."""
+def _resampled(frames: Iterator[av.AudioFrame], rate_hz: int) -> Iterator[av.AudioFrame]:
+    """Yield the frames as mono float32 at one rate; a change of format in mid-stream starts a new resampler."""
     resampler: av.AudioResampler | None = None
     current = None
     for frame in frames:
@@ -180,7 +181,7 @@ def _resampled(frames: Iterator[av.AudioFrame]) -> Iterator[av.AudioFrame]:
         if resampler is None or form != current:
             if resampler is not None:
                 yield from resampler.resample(None)
-            resampler = av.AudioResampler("flt", "mono", SAMPLE_RATE_HZ, frame_size=BLOCK_SAMPLES)
+            resampler = av.AudioResampler("flt", "mono", rate_hz, frame_size=BLOCK_SAMPLES)
             current = form
         frame.pts = None  # gaps and jumps in time stamps must not stall or stretch the sound
         yield from resampler.resample(frame)
