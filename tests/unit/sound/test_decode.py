@@ -208,3 +208,12 @@ def test_a_change_of_format_in_mid_stream() -> None:
 def test_a_missing_path_is_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(decode_blocks(tmp_path / "nothing.wav"))
+
+
+def test_another_rate_gives_the_same_tone() -> None:
+    tone = (0.5 * np.sin(2 * np.pi * 440 * np.arange(2 * 44_100) / 44_100)).astype(np.float32)
+    decoder = Decoder(io.BytesIO(encoded(tone, "wav", "pcm_s16le", 44_100)), rate_hz=16_000)
+    samples = np.concatenate(list(decoder))
+    assert abs(len(samples) - 32_000) <= 64
+    assert not decoder.truncated
+    assert np.abs(np.fft.rfft(samples[:16_000])).argmax() == 440
