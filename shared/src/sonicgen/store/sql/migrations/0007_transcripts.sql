@@ -110,7 +110,6 @@ create table utterances (
     word_ends_ms integer[] not null default '{}',
     word_confidences smallint[] not null default '{}', -- thousandths
     word_speakers text[], -- null: all of them are the utterance's speaker
-    search tsvector not null generated always as (to_tsvector('simple', text)) stored,
     unique (transcript_id, position) deferrable, -- so that lines can be numbered anew in one statement
     constraint utterances_words_are_whole check (
         cardinality(word_texts) = cardinality(word_starts_ms) and cardinality(word_texts) = cardinality(word_ends_ms)
@@ -119,16 +118,19 @@ create table utterances (
     )
 );
 
-create index utterances_search on utterances using gin (search);
 create index utterances_video on utterances (video_id, start_seconds);
 
+-- What people changed in lines. An edit outlives its line: when the transcript is fetched anew, the line that is said at
+-- the same time takes it over (`utterance_id` is null until then, and stays null when there is none).
 create table utterance_edits (
     id bigint generated always as identity primary key,
-    utterance_id bigint not null references utterances (id) on delete cascade,
+    utterance_id bigint references utterances (id) on delete set null,
     video_id uuid not null references videos (id) on delete cascade,
-    field text not null check (field in ('text', 'speaker', 'speaker_name')),
-    before text,
-    after text,
+    start_seconds double precision not null,
+    end_seconds double precision not null,
+    kind text not null check (kind in ('text', 'speaker')),
+    before jsonb not null, -- the columns of the line that the edit replaced
+    after jsonb not null, -- what it put there
     edited_by text not null,
     edited_at timestamptz not null default clock_timestamp(),
     undone_at timestamptz
