@@ -10,13 +10,14 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from bench import speeds, system
+from bench import search, speeds, system
 
 MEASUREMENTS = {
     "start": system.measure_start,
     "ten-hours": system.measure_ten_hours,
     "archive": system.measure_archive,
     "speeds": speeds.measure_speeds,
+    "search": search.measure_search,
 }
 
 
