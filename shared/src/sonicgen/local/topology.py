@@ -14,6 +14,9 @@ from sonicgen.settings import Settings
 
 MEDIA_OBJECTS = "media-objects"
 RECORDING_FINGERPRINTED = "recording-fingerprinted"
+TRANSCRIPT_COMPLETED = "transcript-completed"
+TRANSCRIPT_READY = "transcript-ready"
+MAINTENANCE = "maintenance"
 DEAD_LETTERS = "dead-letters"
 DEAD_LETTERS_HOLD = "dead-letters-hold"
 
@@ -38,14 +41,20 @@ class Trigger:
 
 
 # Functions that are called over HTTP instead of by events.
-HTTP_FUNCTIONS: tuple[str, ...] = ()
+HTTP_FUNCTIONS: tuple[str, ...] = ("transcription_webhook",)
 # Topics that functions publish to, beyond those that drive one.
-OTHER_TOPICS: tuple[str, ...] = (RECORDING_FINGERPRINTED, DEAD_LETTERS)
+OTHER_TOPICS: tuple[str, ...] = (DEAD_LETTERS,)
 
 
 def triggers(workers: int) -> tuple[Trigger, ...]:
     """Return every event-driven function's trigger."""
-    return (Trigger("fingerprint_match", MEDIA_OBJECTS, workers, is_light=False),)
+    return (
+        Trigger("fingerprint_match", MEDIA_OBJECTS, workers, is_light=False),
+        Trigger("transcription_submit", RECORDING_FINGERPRINTED, 2),
+        Trigger("transcript_fetch", TRANSCRIPT_COMPLETED, 2),
+        Trigger("transcript_inherit", TRANSCRIPT_READY, 2),
+        Trigger("maintenance", MAINTENANCE, 1),
+    )
 
 
 def light_functions(workers: int) -> tuple[str, ...]:

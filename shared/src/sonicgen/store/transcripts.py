@@ -52,8 +52,9 @@ def plan(
     video_id: UUID,
     *,
     parts: Sequence[Part],
-    sources: Sequence[TranscriptSource],
+    paid_seconds: float,
     omitted_seconds: float,
+    sources: Sequence[TranscriptSource],
 ) -> Transcript | None:
     """Put on record what is to be sent and what is to be taken over; None when there is a transcript to be kept.
 
@@ -62,8 +63,8 @@ def plan(
     values = {
         "id": transcript_id(video_id),
         "video_id": video_id,
-        "parts": Jsonb([[part.submitted_start_seconds, part.start_seconds, part.seconds] for part in parts]),
-        "paid_seconds": sum(part.seconds for part in parts),
+        "parts": _parts(parts),
+        "paid_seconds": paid_seconds,
         "omitted_seconds": omitted_seconds,
     }
     row = connection.execute(_SQL["plan"], values).fetchone()
@@ -124,6 +125,12 @@ def heirs_of(database: Database, video_id: UUID) -> list[UUID]:
         return [row["video_id"] for row in connection.execute(_SQL["heirs"], {"video_id": video_id})]
 
 
+def awaits(connection: Connection, video_id: UUID, source_id: UUID) -> bool:
+    """Return whether a recording's transcript is not complete and takes something over from the other one."""
+    row = connection.execute(_SQL["awaits"], {"video_id": video_id, "source_id": source_id}).fetchone()
+    return row is not None and bool(row["awaits"])
+
+
 def mark_inherited(connection: Connection, transcript: Transcript, source_id: UUID, revision: int) -> None:
     """Note which state of a source's transcript was taken over."""
     values = {"transcript_id": transcript.id, "source_id": source_id, "revision": revision}
@@ -138,6 +145,9 @@ def begin_submission(
     submit_key: UUID,
     audio_object: str,
     audio_url: str,
+    parts: Sequence[Part],
+    paid_seconds: float,
+    omitted_seconds: float,
     poll_after_seconds: float,
 ) -> Transcript:
     """Put on record that the provider is about to be called; to be committed before the call.
@@ -150,6 +160,9 @@ def begin_submission(
         "submit_key": submit_key,
         "audio_object": audio_object,
         "audio_url": audio_url,
+        "parts": _parts(parts),
+        "paid_seconds": paid_seconds,
+        "omitted_seconds": omitted_seconds,
         "poll_after_seconds": poll_after_seconds,
     }
     row = connection.execute(_SQL["begin_submission"], values).fetchone()
@@ -257,6 +270,10 @@ def with_old_objects(database: Database, *, days: int, limit: int) -> list[Trans
 def forget_objects(connection: Connection, transcript: Transcript) -> None:
     """Note that a transcript's objects were removed from the bucket."""
     connection.execute(_SQL["forget_objects"], {"id": transcript.id})
+
+
+def _parts(parts: Sequence[Part]) -> Jsonb:
+    return Jsonb([[part.submitted_start_seconds, part.start_seconds, part.seconds] for part in parts])
 
 
 def _read(database: Database, statement: str, **values: object) -> list[Transcript]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from uuid import UUID
 
 from psycopg.rows import DictRow
@@ -38,6 +39,22 @@ def within(connection: Connection, video_id: UUID, start_seconds: float, end_sec
     """Return the lines of a recording that are heard, in part at least, within a range."""
     values = {"video_id": video_id, "start_seconds": start_seconds, "end_seconds": end_seconds}
     return [utterance(row) for row in connection.execute(_SQL["within"], values)]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How many lines a recording has, how many of them were transcribed for it, and its speakers' labels."""
+
+    lines: int
+    own_lines: int
+    speakers: tuple[str, ...]
+
+
+def summary(connection: Connection, video_id: UUID) -> Summary:
+    """Return what a recording's lines come to."""
+    row = connection.execute(_SQL["summary"], {"video_id": video_id}).fetchone()
+    assert row is not None  # noqa: S101 - an aggregate returns a row
+    return Summary(row["lines"], row["own_lines"], tuple(row["speakers"]))
 
 
 def utterance(row: DictRow) -> Utterance:

@@ -54,6 +54,14 @@ select distinct t.video_id from transcript_sources s join transcripts t on t.id 
 where s.source_video_id = %(video_id)s
 order by t.video_id;
 
+-- name: awaits
+-- Whether a transcript that is not complete takes something over from a recording.
+select exists (
+    select from transcripts t join transcript_sources s on s.transcript_id = t.id
+    where t.video_id = %(video_id)s and s.source_video_id = %(source_id)s
+      and t.state not in ('ready', 'inherited', 'empty')
+) as awaits;
+
 -- name: mark_inherited
 update transcript_sources set inherited_revision = %(revision)s
 where transcript_id = %(transcript_id)s and source_video_id = %(source_id)s;
@@ -62,7 +70,8 @@ where transcript_id = %(transcript_id)s and source_video_id = %(source_id)s;
 -- Written before the provider is called; the call's answer may be lost.
 update transcripts set
     state = 'submitting', reason = null, reason_detail = null, provider = %(provider)s, submit_key = %(submit_key)s,
-    audio_object = %(audio_object)s, audio_url = %(audio_url)s, attempts = attempts + 1,
+    audio_object = %(audio_object)s, audio_url = %(audio_url)s, parts = %(parts)s, paid_seconds = %(paid_seconds)s,
+    omitted_seconds = %(omitted_seconds)s, attempts = attempts + 1,
     submitted_at = clock_timestamp(),
     next_poll_at = clock_timestamp() + make_interval(secs => %(poll_after_seconds)s)
 where id = %(id)s and state = 'planned'
@@ -106,7 +115,7 @@ returning *;
 
 -- name: plan_again
 update transcripts set state = 'planned', reason = null, reason_detail = null
-where id = %(id)s and state in ('over_budget', 'skipped', 'failed', 'waiting')
+where id = %(id)s and state in ('over_budget', 'skipped', 'failed')
 returning *;
 
 -- name: due_for_poll
@@ -140,7 +149,7 @@ select coalesce(sum(t.paid_seconds), 0)::double precision as day,
        ), 0)::double precision as channel
 from transcripts t
 join videos v on v.id = t.video_id
-where t.submitted_at >= %(day)s and t.state <> 'failed';
+where t.submitted_at >= %(day)s and t.state not in ('failed', 'planned', 'over_budget', 'skipped');
 
 -- name: with_old_objects
 select * from transcripts

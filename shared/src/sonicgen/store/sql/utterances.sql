@@ -32,3 +32,8 @@ select * from utterances where video_id = %(video_id)s order by position;
 select * from utterances
 where video_id = %(video_id)s and end_seconds > %(start_seconds)s and start_seconds < %(end_seconds)s
 order by position;
+
+-- name: summary
+select count(*) as lines, count(*) filter (where inherited_from_video_id is null) as own_lines,
+       coalesce(array_agg(distinct speaker order by speaker) filter (where speaker is not null), '{}') as speakers
+from utterances where video_id = %(video_id)s;

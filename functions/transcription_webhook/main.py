@@ -1,0 +1,20 @@
+"""The provider's callback: check it, put it on the bus, answer."""
+
+from __future__ import annotations
+
+import functions_framework
+from flask import Request
+
+from sonicgen.log import setup_logging
+from sonicgen.settings import settings
+from sonicgen.steps.services import services
+from sonicgen.steps.transcription_webhook import MAXIMUM_BODY_BYTES, Callback, transcription_webhook
+
+setup_logging(settings().log_level)
+
+
+@functions_framework.http
+def main(request: Request) -> tuple[str, int]:
+    """Translate the request and run the step; its text and status are the answer."""
+    body = request.stream.read(MAXIMUM_BODY_BYTES + 1)
+    return transcription_webhook(services(), Callback(request.method, dict(request.headers), dict(request.args), body))
