@@ -9,6 +9,7 @@ from uuid import UUID
 from psycopg.rows import DictRow
 
 from sonicgen.domain.transcript import Transcript, Utterance, Word
+from sonicgen.store import edits
 from sonicgen.store.database import Connection, Database
 from sonicgen.store.statements import load_statements
 
@@ -112,3 +113,4 @@ def _insert(
     with connection.cursor() as cursor:
         cursor.executemany(_SQL["insert"], rows)
     connection.execute(_SQL["number_anew"], {"transcript_id": transcript.id})
+    edits.reapply(connection, transcript.video_id)
