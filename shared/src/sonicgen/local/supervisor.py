@@ -102,15 +102,32 @@ def _start_servers(crew: Crew, folder: DataFolder, settings: Settings, say: Say)
     _wait(database, lambda: postgres.is_ready(url))
     for port in (storage_port, pubsub_port, firestore_port):
         _wait(servers, lambda port=port: _answers(port))  # type: ignore[misc]
+    storage = f"http://{HOST}:{storage_port}"
     return {
         "SONICGEN_DATA": str(folder.root),
         "SONICGEN_PORT": str(settings.port),
         "GOOGLE_CLOUD_PROJECT": settings.project_id,
-        "STORAGE_EMULATOR_HOST": f"http://{HOST}:{storage_port}",
+        "STORAGE_EMULATOR_HOST": storage,
         "PUBSUB_EMULATOR_HOST": f"{HOST}:{pubsub_port}",
         "FIRESTORE_EMULATOR_HOST": f"{HOST}:{firestore_port}",
         "DATABASE_URL": url,
+        **_start_transcriber(crew, folder, settings, storage, say),
     }
+
+
+def _start_transcriber(crew: Crew, folder: DataFolder, settings: Settings, storage: str, say: Say) -> dict[str, str]:
+    """Start the stand-in for AssemblyAI, unless it is off or a key takes its place; return its address's variable."""
+    if settings.transcription in {"off", "assemblyai"}:
+        return {}
+    if settings.transcription == "auto" and settings.assemblyai_api_key is not None:
+        return {}
+    say("transcription")
+    port = free_port()
+    command = (sys.executable, "-m", "sonicgen.local.assemblyai", str(folder.cloud / "assemblyai"), str(port))
+    environment = {"STORAGE_EMULATOR_HOST": storage, "MALLOC_ARENA_MAX": "2"}
+    child = crew.start(Program("transcriber", command, environment=environment))
+    _wait(child, lambda: _answers(port))
+    return {"SONICGEN_LOCAL_TRANSCRIBER_URL": f"http://{HOST}:{port}"}
 
 
 def _start_programs(crew: Crew, folder: DataFolder, settings: Settings, say: Say) -> None:
