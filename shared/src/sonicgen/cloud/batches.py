@@ -64,3 +64,8 @@ def publish_soon(topic: str, event: Event) -> None:
     Raises what `publish_event` does.
     """
     _batches(topic).publish(event)
+
+
+def close() -> None:
+    """Forget the threads; the next call makes new ones."""
+    _batches.cache_clear()

@@ -191,7 +191,8 @@ def _conclude(
         return state, TranscriptReason.TRANSCRIBED if is_paid else TranscriptReason.COPIED
     if taken.is_lacking and not taken.seconds and not transcript.parts:
         return TranscriptState.FAILED, TranscriptReason.ORIGINAL_WITHOUT_WORDS
-    return TranscriptState.EMPTY, TranscriptReason.NOTHING_SAID
+    is_heard = transcript.parts or own or taken.seconds
+    return TranscriptState.EMPTY, TranscriptReason.NOTHING_SAID if is_heard else TranscriptReason.NOT_AUDIBLE
 
 
 def _book_savings(services: Services, connection: Connection, transcript: Transcript) -> None:

@@ -156,7 +156,8 @@ def _submit(services: Services, recording: Recording, transcript: Transcript, en
         except MediaError as error:
             return _end(services, transcript, TranscriptState.FAILED, TranscriptReason.AUDIO_GONE, str(error))
         if not parts:
-            return _end(services, transcript, TranscriptState.EMPTY, TranscriptReason.NOT_AUDIBLE)
+            with services.database.transaction() as connection:
+                return transcripts.omit_parts(connection, transcript)
         if _is_over_budget(services, transcript, provider, submitted_seconds(parts)):
             return None  # before the upload, which may take long; it is looked at again when it counts
         enter("uploading")

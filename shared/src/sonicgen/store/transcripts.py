@@ -171,6 +171,12 @@ def begin_submission(
     return _transcript(row)
 
 
+def omit_parts(connection: Connection, transcript: Transcript) -> None:
+    """Note that nothing of what was planned to be sent can be heard."""
+    seconds = sum(part.seconds for part in transcript.parts)
+    connection.execute(_SQL["omit_parts"], {"id": transcript.id, "seconds": seconds})
+
+
 def finish_submission(
     connection: Connection, transcript: Transcript, provider_id: str, *, poll_after_seconds: float
 ) -> bool:

@@ -77,6 +77,11 @@ update transcripts set
 where id = %(id)s and state = 'planned'
 returning *;
 
+-- name: omit_parts
+-- What was to be sent is silent.
+update transcripts set parts = '[]', paid_seconds = 0, omitted_seconds = omitted_seconds + %(seconds)s
+where id = %(id)s and state = 'planned';
+
 -- name: finish_submission
 update transcripts set
     state = 'submitted', provider_id = %(provider_id)s,
