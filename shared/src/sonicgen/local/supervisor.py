@@ -98,11 +98,12 @@ def _start_servers(crew: Crew, folder: DataFolder, settings: Settings, say: Say)
     storage_port, pubsub_port, firestore_port = free_port(), free_port(), free_port()
     ports = tuple(map(str, (storage_port, pubsub_port, firestore_port)))
     servers = crew.start(Program("servers", (sys.executable, "-m", "sonicgen.local.servers", str(folder.root), *ports)))
+    storage = f"http://{HOST}:{storage_port}"
+    transcriber = _start_transcriber(crew, folder, settings, storage)
     url = postgres.database_url(folder.postgres)
     _wait(database, lambda: postgres.is_ready(url))
     for port in (storage_port, pubsub_port, firestore_port):
         _wait(servers, lambda port=port: _answers(port))  # type: ignore[misc]
-    storage = f"http://{HOST}:{storage_port}"
     return {
         "SONICGEN_DATA": str(folder.root),
         "SONICGEN_PORT": str(settings.port),
@@ -111,22 +112,24 @@ def _start_servers(crew: Crew, folder: DataFolder, settings: Settings, say: Say)
         "PUBSUB_EMULATOR_HOST": f"{HOST}:{pubsub_port}",
         "FIRESTORE_EMULATOR_HOST": f"{HOST}:{firestore_port}",
         "DATABASE_URL": url,
-        **_start_transcriber(crew, folder, settings, storage, say),
+        **transcriber,
     }
 
 
-def _start_transcriber(crew: Crew, folder: DataFolder, settings: Settings, storage: str, say: Say) -> dict[str, str]:
-    """Start the stand-in for AssemblyAI, unless it is off or a key takes its place; return its address's variable."""
+def _start_transcriber(crew: Crew, folder: DataFolder, settings: Settings, storage: str) -> dict[str, str]:
+    """Start the stand-in for AssemblyAI, unless it is off or a key takes its place; return its address's variable.
+
+    Nobody waits for it: it is there before the first recording is fingerprinted, and a call that comes too early is
+    made again.
+    """
     if settings.transcription in {"off", "assemblyai"}:
         return {}
     if settings.transcription == "auto" and settings.assemblyai_api_key is not None:
         return {}
-    say("transcription")
     port = free_port()
     command = (sys.executable, "-m", "sonicgen.local.assemblyai", str(folder.cloud / "assemblyai"), str(port))
     environment = {"STORAGE_EMULATOR_HOST": storage, "MALLOC_ARENA_MAX": "2"}
-    child = crew.start(Program("transcriber", command, environment=environment))
-    _wait(child, lambda: _answers(port))
+    crew.start(Program("transcriber", command, environment=environment))
     return {"SONICGEN_LOCAL_TRANSCRIBER_URL": f"http://{HOST}:{port}"}
 
 
