@@ -248,7 +248,7 @@ class Listener:
 
     def close(self) -> None:
         self._client.delete_subscription(subscription=self._path)
-        self._client.close()
+        self._client.transport.close()
 
 
 @pytest.fixture

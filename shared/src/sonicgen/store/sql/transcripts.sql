@@ -35,7 +35,8 @@ select * from transcripts where video_id = %(video_id)s for update;
 -- name: by_submission
 -- By the provider's name of the job, or by ours while the provider's is not on record yet.
 select * from transcripts
-where provider_id = %(provider_id)s or (submit_key = %(submit_key)s and provider_id is null)
+where provider_id = %(provider_id)s
+   or (submit_key = %(submit_key)s and (provider_id is null or %(provider_id)s::text is null))
 order by (provider_id = %(provider_id)s) desc nulls last
 limit 1;
 
