@@ -234,9 +234,12 @@ def _quantiles(seconds: list[float]) -> str:
 def _sizes(url: str) -> str:
     with psycopg.connect(url) as connection:
         row = connection.execute(
-            "select pg_database_size(current_database()), pg_table_size('utterances'),"
-            " pg_relation_size('utterances_search'), pg_indexes_size('utterances')"
+            "select pg_database_size(current_database()), pg_table_size('utterances'), pg_indexes_size('utterances'),"
+            " pg_total_relation_size('utterance_words'), pg_relation_size('utterance_words_search')"
         ).fetchone()
     assert row is not None
-    whole, table, index, indexes = (size / 2**20 for size in row)
-    return f"{whole:,.0f} MB: lines {table:,.0f}, index for words {index:,.0f}, all indexes {indexes:,.0f}"
+    whole, table, indexes, words, index = (size / 2**20 for size in row)
+    return (
+        f"{whole:,.0f} MB: lines {table:,.0f}, their indexes {indexes:,.0f}, what is searched {words:,.0f}"
+        f" (of which the index for words {index:,.0f})"
+    )

@@ -18,11 +18,11 @@ from sonicgen.store.utterances import utterance
 _SQL = load_statements("search")
 
 LONGEST_QUERY_CHARACTERS = 400
-# So many matches are ranked against each other: all of a rare word's, the newest of a common word's. 1,000 are ranked in
-# 8 ms (docs/transcripts.md).
+# So many matches are ranked against each other: all of a rare word's, the newest of a common word's. 1,000 take 9 ms to
+# find and rank (docs/transcripts.md).
 WINDOW_MATCHES = 1_000
-# A search that has read so many lines says how far it came instead of reading on: 60 ms at most.
-MOST_VISITED = 20_000
+# A search that has read so many lines says how far it came instead of reading on: 4 µs a line.
+MOST_VISITED = 12_000
 # What marks a word that was looked for in `Hit.marked`; taken out of the text beforehand.
 MARK_START, MARK_STOP = "\x01", "\x02"
 
@@ -49,8 +49,9 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a page ended: the window's upper end, and the last line shown of it (None: none yet)."""
+    """Where a page ended: the window's number and upper end, and the last line shown of it (None: none yet)."""
 
+    window: int
     ceiling: int
     last: tuple[float, datetime, int] | None = None
 
@@ -74,8 +75,8 @@ class Hit:
 class HitPage:
     """Some lines, best first within their window.
 
-    `matches` is how many lines of the window fit; `is_complete` says that no line outside it can. `next_cursor` asks for
-    what follows, None when that is nothing.
+    `matches` is how many lines of the window fit; `is_complete` says that there are no others, so that all were ranked
+    against each other. `next_cursor` asks for what follows, None when that is nothing.
     """
 
     hits: list[Hit]
@@ -110,13 +111,14 @@ def search(
         assert found is not None  # noqa: S101 - the function returns one row
         rows = _page(connection, query, found["ids"], cursor.last if cursor else None, limit + 1)
     hits = [_hit(row) for row in rows[:limit]]
-    is_last_window = found["reached"] == 0 or videos == []
+    window = cursor.window if cursor else 0
     following: Cursor | None = None
     if len(rows) > limit and hits:
-        following = Cursor(ceiling, (hits[-1].rank, hits[-1].happened_at, hits[-1].utterance.id or 0))
-    elif not is_last_window:
-        following = Cursor(found["reached"])
-    return HitPage(hits, len(found["ids"]), is_last_window, following)
+        following = Cursor(window, ceiling, (hits[-1].rank, hits[-1].happened_at, hits[-1].utterance.id or 0))
+    elif found["reached"] > 0 and videos != []:
+        following = Cursor(window + 1, found["reached"])
+    is_complete = window == 0 and (found["reached"] == 0 or videos == [])
+    return HitPage(hits, len(found["ids"]), is_complete, following)
 
 
 def _read_query(connection: Connection, text: str) -> str:

@@ -14,7 +14,7 @@ where (%(video_id)s::uuid is null or v.id = %(video_id)s)
   ))
   and (%(after)s::timestamptz is null or coalesce(v.published_at, v.created_at) >= %(after)s)
   and (%(before)s::timestamptz is null or coalesce(v.published_at, v.created_at) < %(before)s)
-  and exists (select from utterances u where u.video_id = v.id);
+  and exists (select from transcripts t where t.video_id = v.id);
 
 -- name: find
 select ids, reached, visited
@@ -31,10 +31,10 @@ select p.rank, p.happened_at, p.title, p.channel_id, p.channel_title, u.*,
     ) as marked
 from (
     select r.* from (
-        select f.id, ts_rank_cd(f.search, %(query)s::tsquery) as rank,
+        select f.utterance_id as id, ts_rank_cd(f.search, %(query)s::tsquery) as rank,
             coalesce(v.published_at, v.created_at) as happened_at, v.title, v.channel_id, c.title as channel_title
         from unnest(%(ids)s::bigint[]) as i (id)
-        join utterances f on f.id = i.id
+        join utterance_words f on f.utterance_id = i.id
         join videos v on v.id = f.video_id
         left join channels c on c.id = v.channel_id
     ) r

@@ -46,23 +46,51 @@ end
 $$;
 
 -- What a line is found by besides its words: the recording, who speaks (label, name, each part of the name), and which
--- stretch of the lines in order of arrival it lies in, in stretches of four sizes. `find_utterances` walks these.
+-- stretch of the lines in order of arrival it lies in, in stretches of three sizes. `find_utterances` walks these.
 create function utterance_marks(p_id bigint, p_video_id uuid, p_speaker text, p_name text) returns text[]
 language sql immutable parallel safe set search_path = '' as $$
     select array[
         'v:' || p_video_id::text,
-        '0:' || (p_id >> 11)::text, '1:' || (p_id >> 14)::text, '2:' || (p_id >> 17)::text, '3:' || (p_id >> 20)::text,
+        '0:' || (p_id >> 11)::text, '1:' || (p_id >> 14)::text, '2:' || (p_id >> 17)::text,
         's:' || lower(coalesce(p_name, p_speaker, '')), 's:' || lower(coalesce(p_speaker, ''))
     ] || (select coalesce(array_agg('s:' || part), '{}') from unnest(string_to_array(lower(p_name), ' ')) as p (part))
 $$;
 
-alter table utterances add column search tsvector not null
-    generated always as (to_tsvector(public.utterance_config(language), text)) stored;
+-- What of a line is searched, apart from the line: a search reads thousands of these and shows twenty lines. A line with
+-- its words' times is 800 bytes, this is 250, so that a search of common words reads a third of the pages.
+create table utterance_words (
+    utterance_id bigint primary key references utterances (id) on delete cascade,
+    video_id uuid not null,
+    speaker text,
+    speaker_name text,
+    search tsvector not null
+);
 
--- One index for both, so that one scan joins them and skips what one of them rules out. Without `fastupdate`: its list of
--- pending rows would be read through by every search.
-create index utterances_search on utterances
-    using gin (search, utterance_marks(id, video_id, speaker, speaker_name)) with (fastupdate = off);
+-- One index for words and marks, so that one scan joins them and skips what one of them rules out. Without `fastupdate`:
+-- its list of pending rows would be read through by every search.
+create index utterance_words_search on utterance_words
+    using gin (search, utterance_marks(utterance_id, video_id, speaker, speaker_name)) with (fastupdate = off);
+
+create function utterances_index() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+    insert into public.utterance_words (utterance_id, video_id, speaker, speaker_name, search)
+    values (
+        new.id, new.video_id, new.speaker, new.speaker_name,
+        to_tsvector(public.utterance_config(new.language), new.text)
+    )
+    on conflict (utterance_id) do update set
+        video_id = excluded.video_id,
+        speaker = excluded.speaker,
+        speaker_name = excluded.speaker_name,
+        search = excluded.search;
+    return null;
+end
+$$;
+
+create trigger utterances_index_new after insert on utterances for each row execute function utterances_index();
+create trigger utterances_index_changed after update of text, language, speaker, speaker_name on utterances
+    for each row execute function utterances_index();
 
 -- Few values in many rows, read by skipping from one to the next.
 create index utterances_language on utterances (language);
@@ -105,9 +133,10 @@ $$;
 
 -- The newest lines (by arrival) that fit a query, at most p_window of those that arrived before p_ceiling.
 --
--- Work is bounded whatever is asked. The lines are walked from the newest to the oldest in stretches of 2,048 to
--- 1,048,576 lines: the next one is eight times as long where little was found, and shorter where there is more than a
--- stretch may cost. After p_most_visited lines read it ends, wherever it is. p_videos: only these recordings; up to 500
+-- Work is bounded whatever is asked. The lines are walked from the newest to the oldest in stretches of 2,048, 16,384 or
+-- 131,072: a longer one where little was found, a shorter one where there is more than a stretch may cost (in the longest
+-- a word of every second line takes 10 ms to look up, before any line is read). After p_most_visited lines read it ends,
+-- wherever it is. p_videos: only these recordings; up to 500
 -- are found by the index, more by reading. p_speaker: a label, a name or a part of a name.
 --
 -- `ids` are the lines, newest first; `visited` is how many were read. `reached` says how far it came: every line that
@@ -124,12 +153,15 @@ language plpgsql stable
 -- One plan for all: the index gives what fits marks and words, whatever the statistics say.
 set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_indexscan = off as $$
 declare
-    c_bits constant integer[] := array[11, 14, 17, 20];
+    c_bits constant integer[] := array[11, 14, 17];
     c_most_marks constant integer := 500;
     c_step constant integer := 4096;
     r_needed tsquery := regexp_replace(querytree(p_query), '<(-|\d+)>', '&', 'g')::tsquery; -- without order and exclusion
     r_videos text[];
     r_speaker text[] := case when p_speaker is null then '{}' else array['s:' || lower(p_speaker)] end;
+    -- Without these every line that the index gives is a match.
+    r_is_loose boolean := r_needed::text <> p_query::text or cardinality(p_videos) > c_most_marks;
+    r_most integer;
     r_level integer := 1;
     r_stretch bigint;
     r_mark text;
@@ -145,22 +177,24 @@ begin
     while reached > 0 and cardinality(ids) < p_window and visited < p_most_visited and p_videos is distinct from '{}' loop
         r_stretch := (reached - 1) >> c_bits[r_level];
         r_mark := (r_level - 1) || ':' || r_stretch;
+        r_most := case when r_is_loose or r_level = 1 then c_step else p_window - cardinality(ids) end;
         select count(*), coalesce(array_agg(s.id order by s.id desc) filter (where s.fits), '{}')
         into r_read, r_found
         from (
-            select u.id,
+            select u.utterance_id as id,
                 u.search @@ p_query
                 and (p_videos is null or r_videos is not null or u.video_id = any (p_videos)) as fits
-            from public.utterances u
+            from public.utterance_words u
             where u.search @@ r_needed
-              and public.utterance_marks(u.id, u.video_id, u.speaker, u.speaker_name) @> (r_mark || r_speaker)
-              and public.utterance_marks(u.id, u.video_id, u.speaker, u.speaker_name)
+              and public.utterance_marks(u.utterance_id, u.video_id, u.speaker, u.speaker_name)
+                  @> (r_mark || r_speaker)
+              and public.utterance_marks(u.utterance_id, u.video_id, u.speaker, u.speaker_name)
                   && coalesce(r_videos, array[r_mark])
-              and u.id + 0 < reached -- not as a range of the primary key
-            limit c_step + 1
+              and u.utterance_id + 0 < reached -- not as a range of the primary key
+            limit r_most + 1
         ) s;
         visited := visited + r_read;
-        if r_level > 1 and (r_read > c_step or cardinality(ids) + cardinality(r_found) > p_window) then
+        if r_level > 1 and (r_read > r_most or cardinality(ids) + cardinality(r_found) > p_window) then
             r_level := r_level - 1;
         elsif cardinality(ids) + cardinality(r_found) > p_window then
             ids := ids || r_found[: p_window - cardinality(ids)];
@@ -168,7 +202,7 @@ begin
         else
             ids := ids || r_found;
             reached := r_stretch << c_bits[r_level];
-            if r_level < 4 and r_read * 8 <= c_step and cardinality(r_found) * 8 <= p_window - cardinality(ids) then
+            if r_level < 3 and r_read * 8 <= c_step and cardinality(r_found) * 8 <= p_window - cardinality(ids) then
                 r_level := r_level + 1;
             end if;
         end if;
@@ -177,6 +211,8 @@ begin
 end
 $$;
 
+select sonicgen_protect('table', 'public.utterance_words');
+select sonicgen_protect('function', 'public.utterances_index()');
 select sonicgen_protect('function', 'public.utterance_config(text)');
 select sonicgen_protect('function', 'public.utterance_marks(bigint, uuid, text, text)');
 select sonicgen_protect('function', 'public.utterance_query(text)');
