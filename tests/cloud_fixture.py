@@ -9,14 +9,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
+from google.api_core.exceptions import AlreadyExists
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 
 from sonicgen.cloud import batches, bus, documents
@@ -189,10 +190,8 @@ def make_services(
     made: list[Services] = []
     with PublisherClient() as publisher:
         for topic in TOPICS:
-            try:
+            with suppress(AlreadyExists):
                 publisher.create_topic(name=publisher.topic_path(PROJECT, topic))
-            except Exception:  # noqa: BLE001, S110 - made by the test before
-                pass
 
     def make(**settings: object) -> Services:
         values = {
@@ -257,5 +256,3 @@ def ready_events(make_services: Callable[..., Services]) -> Iterator[Listener]:
     listener = Listener("transcript-ready")
     yield listener
     listener.close()
-
-

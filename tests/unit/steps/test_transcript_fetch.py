@@ -109,7 +109,9 @@ def test_a_callback_before_the_submissions_answer_is_stored(
     def answer_at_once(job: dict[str, Any]) -> None:
         provider.finish(job["id"], TALK)
         key = UUID(job["webhook_url"].partition("submission=")[2])
-        seen.append(str(transcript_fetch(services, TranscriptCompleted(datetime.now(UTC), job["id"], key, "completed"))))
+        seen.append(
+            str(transcript_fetch(services, TranscriptCompleted(datetime.now(UTC), job["id"], key, "completed")))
+        )
 
     provider.on_post = answer_at_once
     transcribe(services, recording.id)

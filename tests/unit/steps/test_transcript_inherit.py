@@ -23,10 +23,11 @@ pytestmark = pytest.mark.timeout(60)
 
 def talk(seconds: float, speakers: str = "AB") -> list[dict[str, object]]:
     """Return turns of five seconds, a word each second."""
-    return [
-        line(speakers[turn % len(speakers)], [(f"w{turn * 5 + n}", turn * 5 + n + 0.2, turn * 5 + n + 0.7) for n in range(5)])
-        for turn in range(int(seconds // 5))
-    ]  # fmt: skip
+    made = []
+    for turn in range(int(seconds // 5)):
+        places = range(turn * 5, turn * 5 + 5)
+        made.append(line(speakers[turn % len(speakers)], [(f"w{n}", n + 0.2, n + 0.7) for n in places]))
+    return made
 
 
 def finish(services: Services, provider: Provider, recording: Recording, lines: list[dict[str, object]]) -> Transcript:
@@ -87,7 +88,9 @@ def test_a_repost_of_the_middle_third(
         assert start == pytest.approx((n + 0.2 - 20.0) / speed, abs=0.05)
         assert speaker == ("A" if (n // 5) % 2 == 0 else "B"), "labels stay when there is one source"
     assert {each.inherited_from for each in utterances.of(services.database, copy.id)} == {original.id}
-    books = {each.title: each for each in costs.totals(services.database, "recording", date(2000, 1, 1), date(2999, 1, 1))}
+    books = {
+        each.title: each for each in costs.totals(services.database, "recording", date(2000, 1, 1), date(2999, 1, 1))
+    }
     assert books[original.title].transcribed_seconds == pytest.approx(60)
     assert books[copy.title].transcribed_seconds == 0
     assert books[copy.title].saved_seconds == pytest.approx(seconds, abs=0.01)
@@ -128,7 +131,9 @@ def test_a_copy_of_a_copy(services: Services, provider: Provider, record: Record
     assert provider.posts == 1
 
 
-def test_an_original_without_words(services: Services, provider: Provider, record: Record, ready_events: Listener) -> None:
+def test_an_original_without_words(
+    services: Services, provider: Provider, record: Record, ready_events: Listener
+) -> None:
     failing, silent = record(30.0), record(30.0)
     of_failing = record(30.0, original=failing.id, reason=Reason.IDENTICAL_FILE)
     of_silent = record(30.0, original=silent.id, reason=Reason.IDENTICAL_FILE)
@@ -136,7 +141,8 @@ def test_an_original_without_words(services: Services, provider: Provider, recor
     for recording in (of_failing, of_silent, failing, silent):
         transcribe(services, recording.id)
     found = transcripts.find(services.database, failing.id)
-    assert found and found.provider_id
+    assert found is not None
+    assert found.provider_id
     provider.jobs[found.provider_id] |= {"status": "error", "error": "broken"}
     fetch(services, found, found.provider_id)
     finish(services, provider, silent, [])

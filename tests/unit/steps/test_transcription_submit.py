@@ -51,7 +51,8 @@ def test_a_new_recording_is_sent_whole_and_once(services: Services, provider: Pr
     for _ in range(3):
         transcription_submit(services, event(recording))
     (job,) = provider.jobs.values()
-    assert job["speaker_labels"] and job["language_detection"]
+    assert job["speaker_labels"]
+    assert job["language_detection"]
     stored = transcripts.find(services.database, recording.id)
     assert stored is not None
     assert (stored.state, stored.provider_id, stored.attempts) == (TranscriptState.SUBMITTED, job["id"], 1)

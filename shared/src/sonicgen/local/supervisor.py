@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import sys
 import time
@@ -11,12 +12,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGINT
+from typing import TYPE_CHECKING
 
 from sonicgen.errors import LocalError
 from sonicgen.local import postgres
 from sonicgen.local.folder import DataFolder
 from sonicgen.local.processes import Child, Crew, Program
 from sonicgen.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from sonicgen.local.scheduler import Scheduler
 
 HOST = "127.0.0.1"
 # The first start initialises the database and compiles the signal processing; 5 s and 20 s were seen on two cores.
@@ -54,8 +59,13 @@ def running(settings: Settings, say: Say = lambda _: None) -> Iterator[System]:
         stack.callback(crew.stop)
         environment = _start_servers(crew, folder, settings, say)
         os.environ.update(environment)
-        _start_programs(crew, folder, read_settings(), say)
-        folder.write_addresses(environment)
+        light_port = free_port()
+        callbacks = _callback_environment(read_settings(), light_port)
+        os.environ.update(callbacks)
+        _start_programs(crew, folder, read_settings(), light_port, say)
+        folder.write_addresses(environment | callbacks)
+        scheduler = _start_scheduler(settings)
+        stack.callback(scheduler.stop)
         url = f"http://{HOST}:{settings.port}"
         yield System(folder, url, environment, time.monotonic() - started, crew)
 
@@ -133,7 +143,29 @@ def _start_transcriber(crew: Crew, folder: DataFolder, settings: Settings, stora
     return {"SONICGEN_LOCAL_TRANSCRIBER_URL": f"http://{HOST}:{port}"}
 
 
-def _start_programs(crew: Crew, folder: DataFolder, settings: Settings, say: Say) -> None:
+def _callback_environment(settings: Settings, light_port: int) -> dict[str, str]:
+    """Return where the stand-in tells of transcripts that are over, and the secret that it proves itself with.
+
+    AssemblyAI itself cannot reach this machine: unless an address is set that it can, it is asked instead.
+    """
+    if settings.transcription_provider != "local" or settings.webhook_url is not None:
+        return {}
+    return {
+        "SONICGEN_WEBHOOK_URL": f"http://{HOST}:{light_port}/transcription_webhook",
+        "SONICGEN_WEBHOOK_SECRET": secrets.token_urlsafe(32),
+    }
+
+
+def _start_scheduler(settings: Settings) -> Scheduler:
+    from sonicgen.local.scheduler import Scheduler
+    from sonicgen.local.topology import MAINTENANCE
+
+    scheduler = Scheduler(MAINTENANCE, settings.maintenance_seconds)
+    scheduler.start()
+    return scheduler
+
+
+def _start_programs(crew: Crew, folder: DataFolder, settings: Settings, light_port: int, say: Say) -> None:
     # Imported here: the clients read the emulators' addresses from the environment that was just set.
     from sonicgen.local.topology import light_functions, provision, triggers
     from sonicgen.store.database import Database
@@ -149,9 +181,8 @@ def _start_programs(crew: Crew, folder: DataFolder, settings: Settings, say: Say
             endpoints[trigger.function] = f"http://{HOST}:{port}"
             children.append((crew.start(_function(settings.functions_dir / trigger.function, port, workers)), port))
     if light := light_functions(workers):
-        port = free_port()
-        endpoints |= {name: f"http://{HOST}:{port}/{name}" for name in light}
-        children.append((crew.start(_light_functions(settings.functions_dir, light, port)), port))
+        endpoints |= {name: f"http://{HOST}:{light_port}/{name}" for name in light}
+        children.append((crew.start(_light_functions(settings.functions_dir, light, light_port)), light_port))
     say("page")
     console = (
         sys.executable, "-m", "uvicorn", "sonicgen.console.app:create_app", "--factory",
