@@ -9,7 +9,7 @@ import assemblyai as aai
 import httpx
 import psutil
 import pytest
-from assemblyai import api
+from assemblyai.prerecorded.v2 import api
 
 from tests.local.assemblyai.conftest import ANSWER, KEY, WITH_SPEAKERS, StandIn, until
 
