@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sonicgen.errors import InputError
+from sonicgen.errors import InputError, NotFoundError
 from sonicgen.store import search
 from sonicgen.store.database import Database
 from sonicgen.store.search import Cursor, Filters
@@ -120,6 +120,8 @@ def test_filters(database: Database, tell: Tell) -> None:
     assert set(texts(database, "snow", Filters(after=DAY + timedelta(days=1)))) == {"snow three", "snow four"}
     assert set(texts(database, "snow", Filters(before=DAY + timedelta(days=1)))) == {"snow one", "snow two"}
     assert set(texts(database, "snow", Filters(video_id=first, speaker="A"))) == {"snow one"}
+    with pytest.raises(NotFoundError, match=r"No channel has the id or title 'UC3'\.$"):
+        search.search(database, "snow", Filters(channel="UC3"))
     assert texts(database, "snow", Filters(video_id=uuid4())) == []
     assert search.search(database, "snow", Filters(video_id=uuid4())).next_cursor is None
 

@@ -32,9 +32,7 @@ def edit_text(services: Services, recording: Recording, position: int, text: str
         if text == line.text:
             return line
         columns = word_columns(replace(line, words=align_words(line, text)))
-        row = edits.apply(
-            connection, _id(line), EditKind.TEXT, {"text": text, **columns}, edited_by=edited_by
-        )
+        row = edits.apply(connection, _id(line), EditKind.TEXT, {"text": text, **columns}, edited_by=edited_by)
         return utterance(row)
 
 

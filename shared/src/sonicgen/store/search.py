@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import DictRow
 
 from sonicgen.domain.transcript import Utterance
-from sonicgen.errors import InputError
+from sonicgen.errors import InputError, NotFoundError
 from sonicgen.store.database import Connection, Database
 from sonicgen.store.statements import load_statements
 from sonicgen.store.utterances import utterance
@@ -92,7 +92,7 @@ def search(
 
     Matches are ranked in windows of WINDOW_MATCHES, that of the lines that arrived last first; the cursor leads through
     all of them. A page may hold less than `limit`, or nothing, and have a cursor all the same: that much was looked
-    through. Raises InputError for a query that names nothing to look for.
+    through. Raises InputError for a query that names nothing to look for, NotFoundError for a channel nobody knows.
     """
     filters = filters or Filters()
     with database.transaction() as connection:
@@ -139,9 +139,14 @@ def _read_query(connection: Connection, text: str) -> str:
 def _videos(connection: Connection, filters: Filters) -> list[UUID] | None:
     if not filters.limits_recordings:
         return None
+    channels: list[str] | None = None
+    if filters.channel is not None:
+        channels = [row["id"] for row in connection.execute(_SQL["channels"], {"channel": filters.channel})]
+        if not channels:
+            raise NotFoundError(f"No channel has the id or title {filters.channel!r}.")
     values = {
         "video_id": filters.video_id,
-        "channel": filters.channel,
+        "channels": channels,
         "after": filters.after,
         "before": filters.before,
     }

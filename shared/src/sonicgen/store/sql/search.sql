@@ -5,13 +5,14 @@ from (select utterance_query(%(text)s) as query) q;
 -- name: ceiling
 select coalesce(max(id), 0) + 1 as ceiling from utterances;
 
+-- name: channels
+select id from channels where id = %(channel)s or lower(title) = lower(%(channel)s);
+
 -- name: videos
 -- The recordings that a search is limited to.
 select v.id from videos v
 where (%(video_id)s::uuid is null or v.id = %(video_id)s)
-  and (%(channel)s::text is null or v.channel_id in (
-      select c.id from channels c where c.id = %(channel)s or lower(c.title) = lower(%(channel)s)
-  ))
+  and (%(channels)s::text[] is null or v.channel_id = any (%(channels)s))
   and (%(after)s::timestamptz is null or coalesce(v.published_at, v.created_at) >= %(after)s)
   and (%(before)s::timestamptz is null or coalesce(v.published_at, v.created_at) < %(before)s)
   and exists (select from transcripts t where t.video_id = v.id);
