@@ -151,7 +151,7 @@ def _callback_environment(settings: Settings, light_port: int) -> dict[str, str]
     if settings.transcription_provider != "local" or settings.webhook_url is not None:
         return {}
     return {
-        "SONICGEN_WEBHOOK_URL": f"http://{HOST}:{light_port}/transcription_webhook",
+        "SONICGEN_WEBHOOK_URL": f"http://{HOST}:{light_port}/transcription_webhook/",
         "SONICGEN_WEBHOOK_SECRET": secrets.token_urlsafe(32),
     }
 
