@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from sonicgen import __version__
-from sonicgen.cli import add, care, catalogue, find, index, up
+from sonicgen.cli import add, care, catalogue, costs, find, index, search, transcripts, up
 from sonicgen.cli.console import errors
 from sonicgen.errors import SonicGenError
 
@@ -29,8 +29,12 @@ app.command("demo")(up.demo)
 app.command("add")(add.add)
 app.command("index")(index.index)
 app.command("find")(find.find)
+app.command("search")(search.search)
+app.command("transcript")(transcripts.transcript)
+app.command("edit")(transcripts.edit)
 app.command("list")(catalogue.list_recordings)
 app.command("show")(catalogue.show)
+app.command("costs")(costs.costs)
 app.command("forget")(catalogue.forget)
 app.command("doctor")(care.doctor)
 app.command("replay")(care.replay)
