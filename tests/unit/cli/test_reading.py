@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from sonicgen.cli.main import app
 from sonicgen.domain.recording import Recording
 from sonicgen.errors import InputError, NotFoundError
+from sonicgen.steps.services import Services
 from sonicgen.store.database import Database
 from tests.unit.steps.transcripts import line, lines_of, tell
 
@@ -20,7 +21,7 @@ Run = Callable[..., Any]
 
 
 @pytest.fixture
-def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(services: Services, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command; an error that `main` would explain is the result's exception."""
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("COLUMNS", "200")

@@ -1,26 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
 
 from sonicgen.domain.recording import Recording
+from sonicgen.domain.transcript import TranscriptState, transcript_id
 from sonicgen.errors import InputError, NotFoundError
-from sonicgen.settings import read_settings
 from sonicgen.steps.edit_utterance import edit_speaker, edit_text, history_of, undo_edit
 from sonicgen.steps.services import Services
+from sonicgen.steps.transcript_inherit import inherit_words
 from sonicgen.store import recordings, search, transcripts, utterances
+from tests.cloud_fixture import Listener
 from tests.unit.steps.transcripts import fetch_anew, line, lines_of, tell
 
 TOLD = (line("we met aida in the garden", 0.0), line("where was that", 4.0, "B", "Grace"), line("in the park", 8.0))
-
-
-@pytest.fixture
-def services(database_url: str) -> Iterator[Services]:
-    made = Services(read_settings(database_url=database_url))
-    yield made
-    made.database.close()
 
 
 @pytest.fixture
@@ -90,6 +84,24 @@ def test_every_change_is_a_new_revision(services: Services, talk: Recording) -> 
     edit_text(services, talk, 0, "one", edited_by="me")
     undo_edit(services, talk, 0)
     assert revision() == before + 2, "who has inherited the words can tell"
+
+
+def test_a_change_reaches_who_inherited_the_words(services: Services, talk: Recording, ready_events: Listener) -> None:
+    repost = tell(services.database, [], title="repost.mp3", state=TranscriptState.PLANNED)
+    with services.database.transaction() as connection:
+        connection.execute(
+            "insert into transcript_sources (transcript_id, position, source_video_id, start_seconds, end_seconds,"
+            " source_start_seconds, source_end_seconds, speed) values (%s, 0, %s, 0, 8, 4, 12, 1)",
+            (transcript_id(repost.id), talk.id),
+        )
+    inherit_words(services, repost.id)
+    edit_text(services, repost, 1, "in this park", edited_by="me")
+    ready_events.take()
+    edit_text(services, talk, 1, "where was it", edited_by="me")
+    (event,) = ready_events.take()
+    assert event["recording_id"] == str(talk.id)
+    inherit_words(services, repost.id)
+    assert [text for _, text in lines_of(services.database, repost)] == ["where was it", "in this park"]
 
 
 def test_edits_stay_on_top_of_what_is_fetched_anew(services: Services, talk: Recording) -> None:

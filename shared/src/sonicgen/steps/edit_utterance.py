@@ -1,4 +1,4 @@
-"""Change a line of a transcript, its text or who says it; every change is on record and can be undone."""
+"""Change a line of a transcript, its text or who says it; every change is on record, can be undone and is told."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sonicgen.domain.transcript import Utterance
 from sonicgen.errors import InputError, NotFoundError
 from sonicgen.speech.alignment import align_words
 from sonicgen.steps.services import Services
+from sonicgen.steps.transcript_inherit import announce
 from sonicgen.store import edits, transcripts
 from sonicgen.store.database import Connection
 from sonicgen.store.edits import EditKind, StoredEdit
@@ -33,7 +34,8 @@ def edit_text(services: Services, recording: Recording, position: int, text: str
             return line
         columns = word_columns(replace(line, words=align_words(line, text)))
         row = edits.apply(connection, _id(line), EditKind.TEXT, {"text": text, **columns}, edited_by=edited_by)
-        return utterance(row)
+    _tell(services, recording)
+    return utterance(row)
 
 
 def edit_speaker(services: Services, recording: Recording, position: int, speaker: str, *, edited_by: str) -> Utterance:
@@ -50,7 +52,9 @@ def edit_speaker(services: Services, recording: Recording, position: int, speake
         if (label, name) == (line.speaker, line.speaker_name):
             return line
         columns = {"speaker": label, "speaker_name": name, "word_speakers": None}
-        return utterance(edits.apply(connection, _id(line), EditKind.SPEAKER, columns, edited_by=edited_by))
+        row = edits.apply(connection, _id(line), EditKind.SPEAKER, columns, edited_by=edited_by)
+    _tell(services, recording)
+    return utterance(row)
 
 
 def undo_edit(services: Services, recording: Recording, position: int) -> Utterance:
@@ -63,6 +67,7 @@ def undo_edit(services: Services, recording: Recording, position: int) -> Uttera
         row = edits.undo(connection, _id(line))
     if row is None:
         raise NotFoundError(f"Line {position} of {recording.title!r} has no change to undo.")
+    _tell(services, recording)
     return utterance(row)
 
 
@@ -75,6 +80,13 @@ def history_of(services: Services, recording: Recording, position: int | None = 
         with services.database.transaction() as connection:
             _lock(connection, recording, position)
     return edits.history(services.database, recording.id, position)
+
+
+def _tell(services: Services, recording: Recording) -> None:
+    """Tell those who wait for words, recordings that inherited these among them, that they are others now."""
+    transcript = transcripts.find(services.database, recording.id)
+    if transcript is not None:
+        announce(services, transcript)
 
 
 def _voice(voices: dict[str, str | None], wanted: str) -> tuple[str | None, str | None]:
