@@ -2,8 +2,8 @@
 
     python tools/make_demo_speech.py
 
-Needs espeak-ng (Debian: apt-get install espeak-ng). What a synthesiser says belongs to whoever makes it speak; the texts
-are ours. The file is committed, so that nobody who runs the demonstration needs espeak-ng.
+Needs espeak-ng (Debian: apt-get install espeak-ng). What a synthesiser says belongs to whoever makes it speak; the
+texts are ours. The file is committed, so that nobody who runs the demonstration needs espeak-ng.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TURNS = (
     ("host", "Good evening and welcome to the program. Tonight we talk about the old lighthouse on the island."),
     (
         "guest",
-        "Thank you. I lived in that house for eleven years, and every night I wrote down what the sea had brought.",
+        "Thank you. I lived in that house for eleven years, and wrote down every night what the sea had brought.",
     ),
     ("host", "What did you find on the beach in the morning?"),
     ("guest", "Mostly wood and rope. One winter it was a box of oranges, and nobody ever came to ask for them."),

@@ -7,7 +7,7 @@ from flask import Request
 
 from sonicgen.log import setup_logging
 from sonicgen.settings import settings
-from sonicgen.steps.services import services
+from sonicgen.steps.services import WEBHOOK_HEADER, services
 from sonicgen.steps.transcription_webhook import MAXIMUM_BODY_BYTES, Callback, transcription_webhook
 
 setup_logging(settings().log_level)
@@ -17,4 +17,5 @@ setup_logging(settings().log_level)
 def main(request: Request) -> tuple[str, int]:
     """Translate the request and run the step; its text and status are the answer."""
     body = request.stream.read(MAXIMUM_BODY_BYTES + 1)
-    return transcription_webhook(services(), Callback(request.method, dict(request.headers), dict(request.args), body))
+    secret = request.headers.get(WEBHOOK_HEADER, "")
+    return transcription_webhook(services(), Callback(request.method, secret, dict(request.args), body))

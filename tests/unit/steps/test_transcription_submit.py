@@ -34,7 +34,8 @@ def event(recording: Recording) -> RecordingFingerprinted:
 
 def seconds_of(sound: bytes) -> float:
     with av.open(io.BytesIO(sound)) as container:
-        return sum(frame.samples for frame in container.decode(audio=0)) / 16_000
+        assert isinstance(container, av.container.InputContainer)
+        return sum(frame.samples for frame in container.decode(container.streams.audio[0])) / 16_000
 
 
 def age_submission(services: Services, recording: Recording) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from sonicgen.cloud import batches, bus
 from sonicgen.events.transcript_completed import TranscriptCompleted
-from sonicgen.steps.services import WEBHOOK_HEADER, Services
+from sonicgen.steps.services import Services
 from sonicgen.steps.transcription_webhook import MAXIMUM_BODY_BYTES, Callback, transcription_webhook
 from tests.cloud_fixture import Listener
 
@@ -31,16 +31,15 @@ def call(
     services: Services,
     body: object = None,
     *,
-    secret: str | None = SECRET,
+    secret: str = SECRET,
     key: str | None = None,
     method: str = "POST",
     raw: bytes | None = None,
 ) -> int:
     """Return the status that a callback is answered with."""
-    headers = {} if secret is None else {WEBHOOK_HEADER: secret}
     query = {} if key is None else {"submission": key}
     data = json.dumps(body).encode() if raw is None else raw
-    return transcription_webhook(services, Callback(method, headers, query, data))[1]
+    return transcription_webhook(services, Callback(method, secret, query, data))[1]
 
 
 def test_a_callback_goes_onto_the_bus(services: Services, completed: Listener) -> None:
@@ -53,8 +52,8 @@ def test_a_callback_goes_onto_the_bus(services: Services, completed: Listener) -
     assert told[0] == {"provider_id": job, "submit_key": KEY, "status": "completed"}
 
 
-@pytest.mark.parametrize("secret", [None, "", "wrong", SECRET + "x", "ü" * 20, "\udcff"])
-def test_a_wrong_secret_is_refused(services: Services, completed: Listener, secret: str | None) -> None:
+@pytest.mark.parametrize("secret", ["", "wrong", SECRET + "x", "ü" * 20, "\udcff"])
+def test_a_wrong_secret_is_refused(services: Services, completed: Listener, secret: str) -> None:
     assert call(services, {"transcript_id": "wrong", "status": "completed"}, secret=secret) == 401
     assert [event for event in completed.take(0.2) if event["provider_id"] == "wrong"] == []
 

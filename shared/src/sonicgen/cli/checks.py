@@ -56,6 +56,7 @@ def _services(services: Services) -> Iterator[Part]:
     yield _check("buckets", f"Cloud Storage ({where})", lambda: _buckets(settings))
     yield _check("bus", f"Pub/Sub ({where})", lambda: _bus())
     yield _check("documents", f"Firestore ({where})", lambda: _documents(services))
+    yield _transcription(services)
 
 
 def _check(name: str, provider: str, look: Callable[[], str]) -> Part:
@@ -98,6 +99,24 @@ def _documents(services: Services) -> str:
     return "ledger answers"
 
 
+def _transcription(services: Services) -> Part:
+    settings = services.settings
+    provider = settings.transcription_provider
+    if provider is None:
+        wanted = settings.transcription in {"assemblyai", "local"}
+        return Part("transcription", "–", False if wanted else None, settings.explain_transcription())
+    name = "AssemblyAI" if provider == "assemblyai" else "stand-in for AssemblyAI (embedded)"
+
+    def look() -> str:
+        services.transcriber(provider).check()
+        told = settings.explain_transcription()
+        if settings.webhook_url is None:
+            return f"{told}; no SONICGEN_WEBHOOK_URL: asked every {settings.transcription_poll_seconds:.0f} s"
+        return told
+
+    return _check("transcription", name, look)
+
+
 def _media() -> Part:
     try:
         return Part("media", "PyAV (ffmpeg)", True, f"av {version('av')}, numba {version('numba')}")
@@ -114,4 +133,4 @@ def _disk(settings: Settings) -> Part:
 
 def _not_yet() -> list[Part]:
     detail = "not part of this release"
-    return [Part(name, "–", None, detail) for name in ("channels and links", "transcription", "voices")]
+    return [Part(name, "–", None, detail) for name in ("channels and links", "voices")]

@@ -98,6 +98,11 @@ class Transcriber:
         """Close the connections."""
         self._client.http_client.close()
 
+    def check(self) -> None:
+        """Return when the provider answers and takes the key."""
+        with _explained("question"):
+            jobs.list_transcripts(self._client.http_client, aai.types.ListTranscriptParameters(limit=1))
+
     def upload(self, path: Path) -> str:
         """Send a file's bytes; return the address under which the provider, and nobody else, has them."""
         with path.open("rb") as file, _explained("upload"):
