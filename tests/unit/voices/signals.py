@@ -1,4 +1,4 @@
-"""Voices made on the spot: pulses of a pitch through the resonances of a throat, in syllables and phrases."""
+"""Voices made on the spot: hiss, then pulses of a pitch through the resonances of a throat, in syllables."""
 
 from __future__ import annotations
 
@@ -40,11 +40,12 @@ def speech(voice: Voice, seconds: float, seed: int) -> Sound:
         place += length + int((random.random() < 0.3) * random.uniform(0.05, 0.2) * SAMPLE_RATE_HZ)
     sound = out[:count]
     level = np.sqrt((sound**2).mean()) + 1e-9
-    return (0.1 * sound / level).astype(np.float32)
+    return np.asarray(0.1 * sound / level, np.float32)
 
 
 def _syllable(voice: Voice, length: int, random: np.random.Generator) -> NDArray[np.float64]:
-    glide = np.linspace(*random.uniform(0.85, 1.2, 2), length)
+    first, last = random.uniform(0.85, 1.2, 2)
+    glide = np.linspace(first, last, length)
     phase = np.cumsum(voice.pitch_hz * glide) / SAMPLE_RATE_HZ
     pulses = np.diff(np.floor(phase), prepend=0.0) + 0.02 * random.standard_normal(length)
     sound = scipy.signal.lfilter([1.0], [1.0, -0.9], pulses)
@@ -52,9 +53,13 @@ def _syllable(voice: Voice, length: int, random: np.random.Generator) -> NDArray
         angle = 2 * np.pi * min(resonance * voice.throat, 7_500) / SAMPLE_RATE_HZ
         radius = np.exp(-np.pi * 90 / SAMPLE_RATE_HZ)
         sound = scipy.signal.lfilter([1.0], [1.0, -2 * radius * np.cos(angle), radius**2], sound)
+    sound /= np.sqrt((sound**2).mean()) + 1e-9
+    hiss = int(random.uniform(0.2, 0.4) * length)  # a consonant
+    noise = np.diff(random.standard_normal(hiss + 2), 2)
+    sound[:hiss] = 0.05 * sound[:hiss] + 0.12 * noise
     rise = np.minimum(1.0, np.minimum(np.arange(length), np.arange(length)[::-1]) / (0.02 * SAMPLE_RATE_HZ))
-    shaped: NDArray[np.float64] = sound * rise
-    return shaped / (np.sqrt((shaped**2).mean()) + 1e-9)
+    shaped = np.asarray(sound * rise, np.float64)
+    return np.asarray(shaped / (np.sqrt((shaped**2).mean()) + 1e-9))
 
 
 def silence(seconds: float, seed: int = 0, level: float = 1e-4) -> Sound:

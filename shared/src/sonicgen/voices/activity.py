@@ -1,7 +1,7 @@
-"""Where somebody speaks: voice activity from the sound alone, without a trained model.
+"""Where somebody speaks: voice activity from the sound alone.
 
-A frame counts when its energy stands out of the noise floor of its neighbourhood; a stretch of such frames counts when
-enough of it has the pitch of a voice and its partials do not stand still as those of music do.
+A frame counts when its energy stands out of the noise floor of its neighbourhood; two seconds of them count when they
+sound like speech: syllables, pauses, vowels and consonants in turn, a pitch that moves. Music has little of that.
 """
 
 from __future__ import annotations
@@ -9,36 +9,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
 import scipy.ndimage
 from numpy.typing import NDArray
 
-from sonicgen.voices.samples import SAMPLE_RATE_HZ, Samples, duration_seconds, piece
-
-HOP = 320  # 20 ms
-WINDOW = 640  # 40 ms: two periods of the lowest voices
-FFT_SIZE = 1024
-FRAMES_PER_SECOND = SAMPLE_RATE_HZ / HOP
-BLOCK_FRAMES = 3_000  # one minute at a time
-MARGIN_FRAMES = 25  # what the sliding means of a block see beyond its ends
-
-LOWEST_BIN, HIGHEST_BIN = 13, 256  # 200 to 4,000 Hz, where speech has its energy
-LOWEST_LAG, HIGHEST_LAG = 40, 228  # pitch from 400 down to 70 Hz
+from sonicgen.voices.frames import FRAMES_PER_SECOND, HOP, WINDOW, Frames, measure
+from sonicgen.voices.samples import SAMPLE_RATE_HZ, Samples, duration_seconds
 
 # The floor is the tenth percentile of 20 s, the peak the 95th; both slide.
 FLOOR_SECONDS, FLOOR_PERCENTILE, PEAK_PERCENTILE = 20.0, 10.0, 95.0
 QUIETEST_DB = -75.0  # below this level nothing counts, however silent the rest is
 MINIMUM_RANGE_DB = 7.0  # a sound whose peak is no further above its floor is a steady one: a tone, hum, noise
-ON_SHARE, LOWEST_ON_DB, HIGHEST_ON_DB = 0.35, 4.0, 11.0  # on at this share of the range above the floor
-OFF_SHARE = 0.5  # off at this share of it
+# On at this share of the range above the floor, within bounds; off at a share of that. On made dialogues with noise
+# 12 to 30 dB below the voices 9 % of the speech is missed, most of it pauses that their truth counts as speech.
+ON_SHARE, LOWEST_ON_DB, HIGHEST_ON_DB = 0.2, 2.5, 11.0
+OFF_SHARE = 0.4
 
 BRIDGE_SECONDS = 0.3
 PAD_SECONDS = 0.1
 SHORTEST_SECONDS = 0.2
-VOICED_PERIODICITY = 0.5
-VOICED_SHARE = 0.15
-HELD_FRAMES = 21  # a partial that stands for 0.4 s is held; the pitch of speech moves faster
-HELD_LIMIT = 0.45  # a stretch with more of its energy in held partials is music
+VOICED_PERIODICITY, VOICED_SHARE = 0.5, 0.1
+
+# Speech or music, for windows of two seconds of which at least 40 % are active: a logistic regression on how much is
+# held, mean and deviation of the periodicity, deviation of the level, the share of frames 20 dB below the loudest, and
+# how much the tilt changes from frame to frame. Fitted to 35 recordings of music, 36 of speech and 160 readers, half
+# of them with noise or echo. At -1 it lets 8 % of the music pass that it has not seen (32 recordings) and keeps 99 % of
+# unseen speech (37), 99 % of dialogues with noise and 94 % of AMI's meetings.
+JUDGED_FRAMES, JUDGED_STEP, JUDGED_SHARE = 100, 50, 0.4
+WEIGHTS = np.array([-6.70, 11.86, 10.03, 0.0868, 3.92, 3.66])
+BIAS = -13.98
+SPEECH_SCORE = -1.0
+QUIET_DB = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,76 +49,45 @@ class Stretch:
     end_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Frames:
-    """Per frame: level in dB, how periodic it is (0 to 1), the share of its energy in partials that stand still."""
-
-    level_db: NDArray[np.float32]
-    periodicity: NDArray[np.float32]
-    held: NDArray[np.float32]
-
-
 def find_speech(samples: Samples) -> list[Stretch]:
     """Return the stretches in which somebody speaks, in order and apart from each other.
 
-    Takes mono sound at 16 kHz of any length; memory grows by 40 kB a minute. Loud music with a clear beat and singing
-    may still be taken for speech.
+    Takes mono sound at 16 kHz of any length; memory grows by 50 kB a minute. Singing is taken for speech, and so is
+    one second in twelve of other music.
     """
-    frames = _measure(samples)
+    frames = measure(samples)
     if not len(frames.level_db):
         return []
     active = _active(frames.level_db)
+    active &= _sounds_like_speech(frames, active)
     spans = [span for span in _spans(active) if _is_voice(frames, *span)]
-    return _pad(_bridge(spans), duration_seconds(samples))
+    return _stretches(spans, duration_seconds(samples))
 
 
-def _measure(samples: Samples) -> _Frames:
-    count = max(0, (len(samples) - WINDOW) // HOP + 1)
-    parts = [
-        _measure_block(samples, first, min(first + BLOCK_FRAMES, count)) for first in range(0, count, BLOCK_FRAMES)
-    ]
-    if not parts:
-        nothing = np.empty(0, np.float32)
-        return _Frames(nothing, nothing, nothing)
-    return _Frames(*(np.concatenate(rows) for rows in zip(*parts, strict=True)))
-
-
-def _measure_block(samples: Samples, first: int, last: int) -> tuple[NDArray[np.float32], ...]:
-    begin, end = first - MARGIN_FRAMES, last + MARGIN_FRAMES
-    sound = piece(samples, begin * HOP, (end - 1) * HOP + WINDOW)
-    windows = np.lib.stride_tricks.sliding_window_view(sound, WINDOW)[::HOP]
-    shape = np.hanning(WINDOW).astype(np.float32)
-    power = np.abs(scipy.fft.rfft(windows * shape, FFT_SIZE, axis=1)) ** 2
-    band = power[:, LOWEST_BIN:HIGHEST_BIN]
-    energy = band.sum(axis=1) + 1e-12
-    level = 10 * np.log10(energy / (WINDOW * FFT_SIZE / 4))
-    held = (band * _held_partials(band)).sum(axis=1) / energy
-    inner = slice(MARGIN_FRAMES, MARGIN_FRAMES + last - first)
-    return (
-        level[inner].astype(np.float32),
-        _periodicity(power[inner], shape),
-        held[inner].astype(np.float32),
+def _sounds_like_speech(frames: Frames, active: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which frames lie in what sounds like speech; all of them where there is too little to tell."""
+    count = len(active)
+    size = min(JUDGED_FRAMES, count)
+    level, periodicity, held, tilt, on = (
+        np.lib.stride_tricks.sliding_window_view(values, size)[::JUDGED_STEP]
+        for values in (frames.level_db, frames.periodicity, frames.held, frames.tilt, active)
     )
-
-
-def _held_partials(band: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return which bins belong to a partial that stands still around each frame."""
-    level = np.log(band + 1e-12)
-    stands_out = level > scipy.ndimage.uniform_filter1d(level, 21, axis=1) + 1.0
-    share = scipy.ndimage.uniform_filter1d(stands_out.astype(np.float32), HELD_FRAMES, axis=0)
-    steady: NDArray[np.bool_] = share > 0.9
-    held: NDArray[np.bool_] = scipy.ndimage.maximum_filter1d(steady, HELD_FRAMES, axis=0) & stands_out
-    return held
-
-
-def _periodicity(power: NDArray[np.float32], shape: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the highest normalised autocorrelation among the lags of a voice's pitch."""
-    power = power.copy()
-    power[:, 70:] = 0  # above 1.1 kHz breath and noise hide the period
-    correlation = scipy.fft.irfft(power, axis=1)[:, : HIGHEST_LAG + 1]
-    own = scipy.fft.irfft(np.abs(scipy.fft.rfft(shape, FFT_SIZE)) ** 2)[: HIGHEST_LAG + 1]
-    normal = correlation / (correlation[:, :1] + 1e-12) / (own / own[0])
-    return np.asarray(normal[:, LOWEST_LAG:].max(axis=1), np.float32).clip(0, 1)
+    judged = on.mean(axis=1) >= JUDGED_SHARE
+    if not judged.any():
+        return np.ones(count, bool)
+    measures = (
+        held[judged].mean(axis=1),
+        periodicity[judged].mean(axis=1),
+        periodicity[judged].std(axis=1),
+        level[judged].std(axis=1),
+        (level[judged] < level[judged].max(axis=1, keepdims=True) - QUIET_DB).mean(axis=1),
+        np.abs(np.diff(tilt[judged], axis=1)).mean(axis=1),
+    )
+    middles = np.flatnonzero(judged) * JUDGED_STEP + size // 2
+    scores = scipy.ndimage.uniform_filter1d(np.column_stack(measures) @ WEIGHTS + BIAS, 3, mode="nearest")
+    nearest = np.interp(np.arange(count), middles, scores)
+    is_speech: NDArray[np.bool_] = nearest > SPEECH_SCORE
+    return is_speech
 
 
 def _active(level: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -159,23 +128,18 @@ def _join(spans: list[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
     return joined
 
 
-def _is_voice(frames: _Frames, start: int, end: int) -> bool:
+def _is_voice(frames: Frames, start: int, end: int) -> bool:
     if (end - start) / FRAMES_PER_SECOND < SHORTEST_SECONDS:
         return False
-    voiced = float((frames.periodicity[start:end] > VOICED_PERIODICITY).mean())
-    held = float(np.mean(frames.held[start:end]))
-    return voiced >= VOICED_SHARE and held <= HELD_LIMIT
+    return float((frames.periodicity[start:end] > VOICED_PERIODICITY).mean()) >= VOICED_SHARE
 
 
-def _bridge(spans: list[tuple[int, int]]) -> list[Stretch]:
-    return [Stretch(start / FRAMES_PER_SECOND, ((end - 1) * HOP + WINDOW) / SAMPLE_RATE_HZ) for start, end in spans]
-
-
-def _pad(stretches: list[Stretch], duration: float) -> list[Stretch]:
+def _stretches(spans: list[tuple[int, int]], duration: float) -> list[Stretch]:
+    """Return the frames' times, padded and apart."""
     padded: list[Stretch] = []
-    for stretch in stretches:
-        start = max(0.0, stretch.start_seconds - PAD_SECONDS)
-        end = min(duration, stretch.end_seconds + PAD_SECONDS)
+    for first, last in spans:
+        start = max(0.0, first / FRAMES_PER_SECOND - PAD_SECONDS)
+        end = min(duration, ((last - 1) * HOP + WINDOW) / SAMPLE_RATE_HZ + PAD_SECONDS)
         if padded and start <= padded[-1].end_seconds:
             padded[-1] = Stretch(padded[-1].start_seconds, end)
         else:
