@@ -52,20 +52,18 @@ def test_a_callback_goes_onto_the_bus(services: Services, completed: Listener) -
     assert told[0] == {"provider_id": job, "submit_key": KEY, "status": "completed"}
 
 
-@pytest.mark.parametrize("secret", ["", "wrong", SECRET + "x", "ü" * 20, "\udcff"])
-def test_a_wrong_secret_is_refused(services: Services, completed: Listener, secret: str) -> None:
-    assert call(services, {"transcript_id": "wrong", "status": "completed"}, secret=secret) == 401
+def test_a_wrong_secret_is_refused(services: Services, completed: Listener) -> None:
+    for secret in ("", "wrong", SECRET + "x", "ü" * 20, "\udcff"):
+        assert call(services, {"transcript_id": "wrong", "status": "completed"}, secret=secret) == 401
     assert [event for event in completed.take(0.2) if event["provider_id"] == "wrong"] == []
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [b"", b"{", b"[]", b"7", b'{"transcript_id": 5}', b'{"transcript_id": ""}', b"\xff", b"x" * MAXIMUM_BODY_BYTES * 2],
-)
-def test_a_broken_body_is_no_loss_while_the_address_names_the_submission(services: Services, raw: bytes) -> None:
-    assert call(services, raw=raw) == 400
-    assert call(services, raw=raw, key="no key") == 400
-    assert call(services, raw=raw, key=KEY) == 204
+def test_a_broken_body_is_no_loss_while_the_address_names_the_submission(services: Services) -> None:
+    bodies = (b"", b"{", b"[]", b"7", b'{"transcript_id": 5}', b'{"transcript_id": ""}', b"\xff")
+    for raw in (*bodies, b"x" * MAXIMUM_BODY_BYTES * 2):
+        assert call(services, raw=raw) == 400
+        assert call(services, raw=raw, key="no key") == 400
+        assert call(services, raw=raw, key=KEY) == 204
 
 
 def test_unknown_jobs_and_states_are_taken(services: Services) -> None:

@@ -15,6 +15,7 @@ _SQL = load_statements("costs")
 
 Kind = Literal["transcribed", "inherited", "omitted"]
 Grouping = Literal["recording", "channel", "day"]
+_STATEMENTS: dict[Grouping, str] = {"recording": "by_recording", "channel": "by_channel", "day": "by_day"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def book(
 def totals(database: Database, by: Grouping, first_day: date, last_day: date) -> list[CostLine]:
     """Return the books of some days, one line a recording, channel or day (and currency)."""
     with database.transaction() as connection:
-        rows = connection.execute(_SQL[f"by_{by}"], {"first_day": first_day, "last_day": last_day}).fetchall()
+        rows = connection.execute(_SQL[_STATEMENTS[by]], {"first_day": first_day, "last_day": last_day}).fetchall()
     return [
         CostLine(
             key=row["key"],
