@@ -66,6 +66,14 @@ def test_a_cue_ends_with_a_sentence_when_it_is_long_enough() -> None:
     assert [" ".join(cue.lines) for cue in cues] == [sentence, "And this begins the next one."]
 
 
+def test_a_word_is_not_left_alone() -> None:
+    text = "we talked for a long while about the weather and the garden and then about nothing else"
+    cues = cues_of([line(text, 0.0, 6.0)])
+    assert " ".join(t for cue in cues for t in cue.lines) == text
+    assert len(cues) == 2
+    assert min(len(" ".join(cue.lines)) for cue in cues) > 35
+
+
 def test_crosstalk_does_not_overlap() -> None:
     long = line("I was just about to say that", 0.0, 6.0, speaker="A")
     short = line("wait", 2.0, 3.0, speaker="B")

@@ -19,6 +19,8 @@ READABLE_CUE_MS = 833
 SHORTEST_CUE_MS = 300
 # A silence this long between two words of a line ends a cue: what comes after it must not be read before it is said.
 PAUSE_MS = 2_000
+# A last cue shorter than this takes words from the one before it.
+WIDOW_CHARACTERS = 20
 _SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")
 
 
@@ -52,7 +54,7 @@ def cues_of(utterances: Sequence[Utterance], *, with_prefix: bool = False) -> li
             continue
         if with_prefix and begins_turn and speaker is not None:
             pieces = [*_prefix(speaker, pieces[0].start_ms), *pieces]
-        for number, group in enumerate(_groups(pieces)):
+        for number, group in enumerate(_without_widow([*_groups(pieces)])):
             lines = wrap("".join(piece.text for piece in group))
             end = min(group[-1].end_ms, group[0].start_ms + LONGEST_CUE_MS)
             cues.append(Cue(group[0].start_ms, end, tuple(lines), speaker, begins_turn and number == 0))
@@ -104,6 +106,28 @@ def _groups(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
             group = []
     if group:
         yield group
+
+
+def _without_widow(groups: list[list[Piece]]) -> list[list[Piece]]:
+    """Return the groups with the last one filled up from the one before it, when a word or two were left for it."""
+    if len(groups) < 2 or _characters(groups[-1]) >= WIDOW_CHARACTERS:
+        return groups
+    pieces = groups[-2] + groups[-1]
+    if "".join(piece.text for piece in groups[-2]).strip().endswith(_SENTENCE_ENDS):
+        return groups
+    cuts = [cut for cut in range(1, len(pieces)) if _fit(pieces[:cut]) and _fit(pieces[cut:])]
+    if not cuts:
+        return groups
+    best = min(cuts, key=lambda cut: abs(_characters(pieces[:cut]) - _characters(pieces[cut:])))
+    return [*groups[:-2], pieces[:best], pieces[best:]]
+
+
+def _characters(group: Sequence[Piece]) -> int:
+    return sum(len(piece.text) for piece in group)
+
+
+def _fit(group: Sequence[Piece]) -> bool:
+    return all(_fits(group[:index], group[index]) for index in range(1, len(group)))
 
 
 def _fits(group: Sequence[Piece], piece: Piece) -> bool:
