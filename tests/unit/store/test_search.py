@@ -152,6 +152,12 @@ def test_no_query_is_a_mistake_of_ours(database: Database, tell: Tell) -> None:
         assert texts(database, query) == ["snow"], query
 
 
+def test_a_line_of_any_length_and_any_name_is_taken(database: Database, tell: Tell) -> None:
+    name = "x" * 9_000
+    tell(("A", name, " ".join(f"word{number}" for number in range(200_000))), ("B", None, "y" * 9_000))
+    assert len(search.search(database, "word17", Filters(speaker=name)).hits) == 1
+
+
 def test_what_was_looked_for_is_marked_and_nothing_else(database: Database, tell: Tell) -> None:
     tell("a <b>garden</b> \x01 & Gardens")
     (hit,) = search.search(database, "garden").hits

@@ -52,8 +52,11 @@ language sql immutable parallel safe set search_path = '' as $$
     select array[
         'v:' || p_video_id::text,
         '0:' || (p_id >> 11)::text, '1:' || (p_id >> 14)::text, '2:' || (p_id >> 17)::text,
-        's:' || lower(coalesce(p_name, p_speaker, '')), 's:' || lower(coalesce(p_speaker, ''))
-    ] || (select coalesce(array_agg('s:' || part), '{}') from unnest(string_to_array(lower(p_name), ' ')) as p (part))
+        's:' || lower(left(coalesce(p_name, p_speaker, ''), 200)), 's:' || lower(left(coalesce(p_speaker, ''), 200))
+    ] || (
+        select coalesce(array_agg('s:' || part), '{}')
+        from unnest(string_to_array(lower(left(p_name, 200)), ' ')) as p (part)
+    )
 $$;
 
 -- What of a line is searched, apart from the line: a search reads thousands of these and shows twenty lines. A line with
@@ -77,7 +80,8 @@ begin
     insert into public.utterance_words (utterance_id, video_id, speaker, speaker_name, search)
     values (
         new.id, new.video_id, new.speaker, new.speaker_name,
-        to_tsvector(public.utterance_config(new.language), new.text)
+        -- A megabyte is the most that Postgres makes a vector of; nobody says that much without a break.
+        to_tsvector(public.utterance_config(new.language), left(new.text, 250000))
     )
     on conflict (utterance_id) do update set
         video_id = excluded.video_id,
@@ -158,7 +162,7 @@ declare
     c_step constant integer := 2048;
     r_needed tsquery := regexp_replace(querytree(p_query), '<(-|\d+)>', '&', 'g')::tsquery; -- without order and exclusion
     r_videos text[];
-    r_speaker text[] := case when p_speaker is null then '{}' else array['s:' || lower(p_speaker)] end;
+    r_speaker text[] := case when p_speaker is null then '{}' else array['s:' || lower(left(p_speaker, 200))] end;
     -- Without these every line that the index gives is a match.
     r_is_loose boolean := r_needed::text <> p_query::text or cardinality(p_videos) > c_most_marks;
     r_most integer;
