@@ -8,9 +8,10 @@ from pathlib import Path
 
 import assemblyai as aai
 import numpy as np
+import psutil
 import pytest
 
-from tests.local.assemblyai.conftest import WITH_SPEAKERS, StandIn, wav
+from tests.local.assemblyai.conftest import WITH_SPEAKERS, StandIn, until, wav
 from tests.unit.sound.signals import ROOT
 
 # "There's iron, they say, in all our blood, and a grain or two perhaps is good; but his, he makes me harshly feel, has
@@ -40,6 +41,18 @@ def test_a_reader_is_understood_in_part(recognising: StandIn) -> None:
     assert times == sorted(times)
     by_text = {word.text: word for word in transcript.words or []}
     assert by_text["blood"].start < 6_000 < by_text["steel"].start
+
+
+@pytest.mark.skipif(not SPEECH.exists(), reason="the shared recordings of voices are not here")
+def test_a_killed_recogniser_is_started_again(recognising: StandIn) -> None:
+    transcript = recognising.sdk.submit(str(SPEECH.with_name("1688-142285-0002.flac")), WITH_SPEAKERS)
+    server = psutil.Process(recognising.process.pid)
+    until(lambda: transcript.id and recognising.get(transcript.id)["status"] == "processing" and server.children())
+    worker = server.children()[0]
+    worker.kill()
+    assert "silly" in (transcript.wait_for_completion().text or "")
+    assert [child.pid for child in server.children()] != [worker.pid]
+    assert server.children()[0].nice() == 10
 
 
 def test_silence_and_noise_hold_no_words(recognising: StandIn) -> None:

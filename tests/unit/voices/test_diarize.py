@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from sonicgen.voices import cepstra
 from sonicgen.voices.activity import Stretch, find_speech
+from sonicgen.voices.clusters import Likeness
 from sonicgen.voices.diarize import Turn, diarize
 from sonicgen.voices.samples import SAMPLE_RATE_HZ
 from tests.unit.voices.signals import HIGH, LOW, MIDDLE, Sound, Voice, silence, speech
 
 # Made voices share all but pitch and throat: they differ in less than those of people do.
-CLOSE = 0.8
+CLOSE = Likeness(merge_above=0.8, split_below=0.3)
 
 
 def talk(*turns: tuple[Voice, float]) -> tuple[Sound, list[tuple[Voice, float, float]]]:
@@ -34,7 +35,7 @@ def at(turns: list[Turn], seconds: float) -> int | None:
 
 def test_two_voices_are_told_apart() -> None:
     sound, truth = talk((LOW, 6), (HIGH, 5), (LOW, 4), (HIGH, 6), (LOW, 5))
-    turns = diarize(sound, find_speech(sound), cepstra.embed, merge_cosine=CLOSE)
+    turns = diarize(sound, find_speech(sound), cepstra.embed, likeness=CLOSE)
     assert {turn.voice for turn in turns} == {0, 1}
     for voice, start, end in truth:
         assert at(turns, (start + end) / 2) == (0 if voice is LOW else 1), "voices are numbered as they are first heard"
@@ -42,7 +43,7 @@ def test_two_voices_are_told_apart() -> None:
 
 def test_one_voice_is_a_possible_answer() -> None:
     sound, _ = talk((LOW, 8), (LOW, 7), (LOW, 9))
-    turns = diarize(sound, find_speech(sound), cepstra.embed, merge_cosine=CLOSE)
+    turns = diarize(sound, find_speech(sound), cepstra.embed, likeness=CLOSE)
     assert {turn.voice for turn in turns} == {0}
 
 
@@ -67,7 +68,7 @@ def by_sign(windows: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
 def test_turns_change_where_the_voice_does() -> None:
     """Within one stretch of speech, on a finer grid than the windows'."""
     signs = np.repeat([1.0, -1.0, 1.0], [int(s * SAMPLE_RATE_HZ) for s in (10.3, 7.2, 9.5)])
-    turns = diarize(signs.astype(np.float32), [Stretch(0.0, 27.0)], by_sign, merge_cosine=0.9)
+    turns = diarize(signs.astype(np.float32), [Stretch(0.0, 27.0)], by_sign, likeness=Likeness(0.9, 0.3))
     assert [turn.voice for turn in turns] == [0, 1, 0]
     assert turns[0].end_seconds == pytest.approx(10.3, abs=0.3)
     assert turns[1].end_seconds == pytest.approx(17.5, abs=0.3)
