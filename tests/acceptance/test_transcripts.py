@@ -8,7 +8,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,11 +16,15 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from sonicgen.cloud.ledger_entry import Outcome
+from sonicgen.cloud.objects import list_objects
 from sonicgen.domain.transcript import Part, Transcript, TranscriptState
+from sonicgen.events.transcript_completed import TranscriptCompleted
 from sonicgen.local.demo_sounds import RATE_HZ, write_sound
 from sonicgen.steps.add_recording import add_recording
+from sonicgen.steps.forget_recording import forget_recording
 from sonicgen.steps.services import WEBHOOK_HEADER
-from sonicgen.store import costs, recordings, transcripts, utterances
+from sonicgen.store import costs, transcripts, utterances
 from tests.acceptance.conftest import Cloud, cloud, killing_functions, sound, wait_for
 
 pytestmark = pytest.mark.timeout(180)
@@ -156,16 +160,25 @@ def test_a_callback_before_the_submissions_answer(speaking: Cloud, music: Callab
 
 
 def test_a_callback_for_a_forgotten_recording(speaking: Cloud, music: Callable[..., Path]) -> None:
-    tell(speaking, "faults", {"place": "webhook", "delay_seconds": 3})
+    tell(speaking, "faults", {"place": "webhook", "delay_seconds": 1})
     path = music(740, seconds=20.0)
     identifier = add(speaking, path)
-    wait_for(lambda: transcripts.find(speaking.services.database, identifier))
-    speaking.command("forget", str(identifier), "--yes")
-    assert recordings.find(speaking.services.database, identifier) is None
-    time.sleep(4)
+
+    def sent() -> Transcript | None:
+        found = transcripts.find(speaking.services.database, identifier)
+        return found if found and found.state is TranscriptState.SUBMITTED else None
+
+    transcript = wait_for(sent)
+    forget_recording(speaking.services, speaking.final(path.name))
+    event = TranscriptCompleted(datetime.now(UTC), transcript.provider_id, transcript.submit_key, "completed")
+
+    def outcome() -> Outcome | None:
+        entry = speaking.services.ledger.read("transcript_fetch", event.id)
+        return entry.ended if entry else None
+
+    assert wait_for(outcome).value["state"] == "unknown"
     assert transcripts.find(speaking.services.database, identifier) is None
-    assert speaking.json("doctor")[-1]
-    assert next(part for part in speaking.json("doctor") if part["name"] == "bus")["detail"] == "no dead letters"
+    assert not list(list_objects(speaking.services.settings.media_bucket, f"transcripts/{identifier}/"))
 
 
 CALLBACKS = 500

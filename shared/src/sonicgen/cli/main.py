@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from sonicgen import __version__
-from sonicgen.cli import add, care, catalogue, costs, find, index, search, transcripts, up
+from sonicgen.cli import add, care, catalogue, costs, find, index, search, transcribe, transcripts, up
 from sonicgen.cli.console import errors
 from sonicgen.errors import SonicGenError
 
@@ -35,6 +35,7 @@ app.command("edit")(transcripts.edit)
 app.command("list")(catalogue.list_recordings)
 app.command("show")(catalogue.show)
 app.command("costs")(costs.costs)
+app.command("transcribe")(transcribe.transcribe)
 app.command("forget")(catalogue.forget)
 app.command("doctor")(care.doctor)
 app.command("replay")(care.replay)
