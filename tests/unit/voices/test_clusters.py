@@ -73,7 +73,7 @@ def test_the_same_vectors_give_the_same_groups() -> None:
 
 def test_a_group_that_agrees_too_little_is_split() -> None:
     """Whatever the eigengap says: where nothing stands out between many voices, it says one."""
-    rows, truth = groups_of(10, 200, 1.0)
+    rows, truth = groups_of(10, 100, 1.0)
     found = cluster(rows, VoiceCount(), ALIKE, 3)
     assert int(found.max()) + 1 >= 8
     assert purity(found, truth) > 0.8

@@ -36,8 +36,8 @@ MEASURES = 5 * COEFFICIENTS + 4
 def embed(windows: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Return one unit vector a window of mono speech at 16 kHz; close ones are likely the same voice.
 
-    Made for windows of 1.5 s: among readers that it has not seen it errs for 13 % of the pairs at the threshold where
-    both kinds of error are equal.
+    Made for windows of 1.5 s. Equal error rate among ten readers it has not seen: 5.3 % for 1.5 s against a whole
+    utterance, 13 % for two windows of 1.5 s with noise and echo (bench/voices/adapter.py).
     """
     mean, turn = _projection()
     rows = [(measure(window) - mean) @ turn for window in windows]

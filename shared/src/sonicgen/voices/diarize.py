@@ -21,7 +21,7 @@ WINDOW_SECONDS = 1.5
 STEP_SECONDS = 0.75
 GRID_SECONDS = 0.1  # how finely turns begin and end
 SMALLEST_WINDOWS = 3  # a voice that is heard for less is taken for another one's
-# For `cepstra`: merging above 0.6 made the fewest errors of 0.3 to 0.8 on made dialogues of one to six voices. One voice
+# For `cepstra`: merging above 0.6 made the fewest errors of 0.3 to 0.8 on made dialogues of one to six voices. A voice
 # has a mean cosine of 0.36 to 0.89 with itself, there and in AMI's meetings; two equal ones together have 0.28.
 CEPSTRA_LIKENESS = Likeness(merge_above=0.6, split_below=0.3)
 SWITCH_COST = 0.25  # how much closer (in cosine, over a grid step) another voice must be before it takes the turn
