@@ -5,12 +5,10 @@ from __future__ import annotations
 import functions_framework
 from flask import Request
 
-from sonicgen.log import setup_logging
-from sonicgen.settings import settings
 from sonicgen.steps.services import WEBHOOK_HEADER, services
-from sonicgen.steps.transcription_webhook import MAXIMUM_BODY_BYTES, Callback, transcription_webhook
+from sonicgen.steps.transcription_webhook import MAXIMUM_BODY_BYTES, Callback, prepare, transcription_webhook
 
-setup_logging(settings().log_level)
+prepare()
 
 
 @functions_framework.http

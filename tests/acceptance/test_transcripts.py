@@ -53,7 +53,7 @@ def speaking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     functions = killing_functions(tmp_path_factory.mktemp("functions") / "all")
     environment = {
         "SONICGEN_TRANSCRIPTION": "local", "SONICGEN_FUNCTIONS": str(functions), "SONICGEN_LEASE_SECONDS": "2",
-        "SONICGEN_MAINTENANCE_SECONDS": "1", "SONICGEN_TRANSCRIPTION_POLL_SECONDS": "4",
+        "SONICGEN_MAINTENANCE_SECONDS": "1", "SONICGEN_TRANSCRIPTION_POLL_SECONDS": "2",
     }  # fmt: skip
     with cloud(tmp_path_factory.mktemp("data"), **environment) as running:
         tell(running, "answers", {"default": ANSWER})

@@ -18,7 +18,8 @@ from uuid import UUID
 from sonicgen.cloud.batches import publish_soon
 from sonicgen.errors import SonicGenError
 from sonicgen.events.transcript_completed import TranscriptCompleted
-from sonicgen.log import log
+from sonicgen.log import log, setup_logging
+from sonicgen.settings import settings
 from sonicgen.steps.services import Services
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,13 @@ class Callback:
     secret: str
     query: Mapping[str, str]
     body: bytes
+
+
+def prepare() -> None:
+    """Make the process ready for its first callback, without a connection yet: the server forks after this."""
+    import google.pubsub_v1  # noqa: F401  (0.4 s, which the first callbacks would wait for)
+
+    setup_logging(settings().log_level)
 
 
 def transcription_webhook(services: Services, callback: Callback) -> tuple[str, int]:
