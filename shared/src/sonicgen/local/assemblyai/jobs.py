@@ -85,7 +85,7 @@ async def _do(service: Service, worker: WorkerProcess, row: sqlite3.Row) -> None
 
 
 async def _result(service: Service, worker: WorkerProcess, row: sqlite3.Row) -> Mapping[str, Any]:
-    with TemporaryDirectory(dir=service.folder) as folder:
+    with TemporaryDirectory(dir=service.work_folder) as folder:
         path, digest = await _file(service, row["audio_url"], Path(folder))
         given = service.database.one("find_answer", sha256=digest)
         if given is not None:

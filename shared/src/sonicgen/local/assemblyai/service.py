@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -51,6 +52,11 @@ class Service:
         self.calls_changed.set()
         self.calls_changed = anyio.Event()
 
+    @property
+    def work_folder(self) -> Path:
+        """Where a job keeps its files while it lasts; empty after a start."""
+        return self.folder / "work"
+
     def upload_path(self, upload_id: str) -> Path:
         """Return where an upload's bytes lie."""
         return self.folder / "uploads" / upload_id
@@ -79,6 +85,8 @@ class Service:
 def open_service(folder: Path, options: Options) -> Service:
     """Open the state in a folder: what was being worked on begins again, what nobody needs any more goes."""
     (folder / "uploads").mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder / "work", ignore_errors=True)
+    (folder / "work").mkdir()
     database = Database(folder / "assemblyai.sqlite", __package__)
     database.run("give_back_jobs")
     database.run("delete_old_uploads", before=time.time() - UPLOAD_SECONDS)
