@@ -124,6 +124,9 @@ def test_a_repost_of_the_middle_third_is_free(speaking: Cloud, tmp_path: Path) -
     assert by_key[str(second)].saved_seconds == pytest.approx(12.0, abs=0.1)
     shown = {line["key"]: line for line in speaking.json("costs")}
     assert shown[str(second)]["saved_seconds"] == pytest.approx(12.0, abs=0.1)
+    part = next(part for part in speaking.json("doctor") if part["name"] == "transcription")
+    assert part["works"], part
+    assert "stand-in" in part["provider"]
     assert "saved money" in speaking.command("costs", "--by", "day").stdout
 
 

@@ -86,6 +86,8 @@ class Settings(BaseSettings):
             return f"stand-in on this machine with {self.recogniser}: poor words, and nothing leaves it"
         if self.transcription == "off":
             return "turned off by SONICGEN_TRANSCRIPTION"
+        if self.transcription == "local":
+            return "off: the stand-in of the embedded cloud does not run"
         if self.transcription == "assemblyai":
             return "ASSEMBLYAI_API_KEY is not set; get a key at https://www.assemblyai.com/dashboard"
         return "off: ASSEMBLYAI_API_KEY is not set, and the stand-in of the embedded cloud does not run"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -247,4 +248,34 @@ def test_what_is_paid_for_is_kept_when_a_recording_is_decided_anew(
         recordings.ask_again(connection, recording.id)
         again = recordings.finish(connection, recording.id, MatchStatus.FINGERPRINTED, Reason.TRUNCATED)
     transcription_submit(services, RecordingFingerprinted(again.id, MatchStatus.FINGERPRINTED, datetime.now(UTC), Reason.TRUNCATED))  # fmt: skip  # noqa: E501
+    assert provider.posts == 1
+
+
+def test_many_at_once_pay_once(services: Services, provider: Provider, record: Record) -> None:
+    recording = record(6.0)
+
+    def work(_: int) -> BaseException | None:
+        try:
+            transcribe(services, recording.id)
+        except TransientError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(6)))
+    assert provider.posts == 1
+    stored = transcripts.find(services.database, recording.id)
+    assert stored is not None
+    assert (stored.state, stored.attempts) == (TranscriptState.SUBMITTED, 1)
+
+
+def test_two_at_once_do_not_both_fit_into_a_budget(
+    make_services: Callable[..., Services], provider: Provider, record: Record
+) -> None:
+    services = make_services(transcription_budget="0.003h")
+    recorded = [record(8.0) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda recording: transcribe(services, recording.id), recorded))
+    states = sorted(str(each.state) for each in made if each is not None)
+    assert states == ["over_budget", "over_budget", "over_budget", "submitted"]
     assert provider.posts == 1
