@@ -213,7 +213,8 @@ def _by_status(status: int, call: str, message: str) -> SonicGenError:
         return SettingsError(
             f"The transcription service refuses the key; set ASSEMBLYAI_API_KEY to a good one: {message}"
         )
-    if status == 404:
+    # A name that it does not know is answered with 400: "Transcript lookup error, transcript id not found".
+    if status == 404 or (status == 400 and "id not found" in message.lower()):
         return NotFoundError(f"The transcription service does not know it: {message}")
     if 400 <= status < 500 and status not in (408, 409, 425, 429):
         return InputError(f"The transcription service refuses the {call}: {message}")

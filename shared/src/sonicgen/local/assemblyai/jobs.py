@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 # A file that ends the worker this often is given up.
 MOST_TRIES = 3
-# An idle worker keeps about 200 MB; starting another takes a second or two.
+# An idle worker keeps about 260 MB; starting another takes a second or two.
 IDLE_SECONDS = 20.0
 
 
