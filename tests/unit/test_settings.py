@@ -72,15 +72,18 @@ def test_the_example_names_every_variable() -> None:
     assert {name for name in set_by_people if f"\n{name}=" not in example} == set()
 
 
+STAND_IN = {"local_transcriber_url": "http://x"}
+
+
 @pytest.mark.parametrize(
     ("given", "provider", "told"),
     [
         ({}, None, "ASSEMBLYAI_API_KEY is not set, and the stand-in"),
-        ({"local_transcriber_url": "http://x"}, "local", "stand-in on this machine"),
-        ({"assemblyai_api_key": "k", "local_transcriber_url": "http://x"}, "assemblyai", "AssemblyAI at https://api"),
+        (STAND_IN, "local", "stand-in on this machine"),
+        ({"assemblyai_api_key": "k", **STAND_IN}, "assemblyai", "AssemblyAI at https://api"),
         ({"transcription": "local", "assemblyai_api_key": "k"}, None, "stand-in of the embedded cloud does not run"),
-        ({"transcription": "local", "assemblyai_api_key": "k", "local_transcriber_url": "http://x"}, "local", "stand-in"),
-        ({"transcription": "assemblyai", "local_transcriber_url": "http://x"}, None, "get a key"),
+        ({"transcription": "local", "assemblyai_api_key": "k", **STAND_IN}, "local", "stand-in"),
+        ({"transcription": "assemblyai", **STAND_IN}, None, "get a key"),
         ({"transcription": "off", "assemblyai_api_key": "k"}, None, "turned off by SONICGEN_TRANSCRIPTION"),
     ],
 )
