@@ -30,6 +30,7 @@ def main() -> None:
         "start": system.measure_start,
         "ten-hours": system.measure_ten_hours,
         "archive": system.measure_archive,
+        "search": search.measure_search,
         "speeds": speeds.measure_speeds,
         "warps": warps.measure_warps,
         "hour": accuracy.measure_hour,

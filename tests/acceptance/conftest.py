@@ -21,7 +21,7 @@ from sonicgen.domain.recording import Recording
 from sonicgen.local.demo_sounds import Sound, make_music, write_sound
 from sonicgen.local.folder import DataFolder
 from sonicgen.local.supervisor import free_port
-from sonicgen.settings import read_settings
+from sonicgen.settings import REPOSITORY, read_settings
 from sonicgen.steps.services import Services
 from sonicgen.store import recordings
 
@@ -77,6 +77,16 @@ class Cloud:
         ]
 
 
+def killing_functions(folder: Path) -> Path:
+    """Make a folder of all functions in which those that can be told to die take the place of the real ones."""
+    folder.mkdir()
+    for each in (*REPOSITORY.joinpath("functions").iterdir(), *KILLING_FUNCTIONS.iterdir()):
+        place = folder / each.name
+        place.unlink(missing_ok=True)
+        place.symlink_to(each)
+    return folder
+
+
 def wait_for(look: Callable[[], T | None], timeout: float = 60) -> T:
     """Return the first result that is not None or False."""
     deadline = time.monotonic() + timeout
@@ -90,7 +100,15 @@ def wait_for(look: Callable[[], T | None], timeout: float = 60) -> T:
 
 def clean_environment(data: Path, **more: str) -> dict[str, str]:
     """Return the environment of a person who has set nothing but the data folder."""
-    ours = ("SONICGEN_", "DATABASE_URL", "GOOGLE_", "STORAGE_EMULATOR", "PUBSUB_EMULATOR", "FIRESTORE_EMULATOR")
+    ours = (
+        "SONICGEN_",
+        "ASSEMBLYAI_",
+        "DATABASE_URL",
+        "GOOGLE_",
+        "STORAGE_EMULATOR",
+        "PUBSUB_EMULATOR",
+        "FIRESTORE_EMULATOR",
+    )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, "SONICGEN_DATA": str(data), **more}
 
@@ -102,7 +120,8 @@ def cloud(data: Path, **environment: str) -> Iterator[Cloud]:
     folder = DataFolder(data)
     process = subprocess.Popen(
         [*COMMAND, "up", "--port", str(port)],
-        env=clean_environment(data, **environment),
+        # Most tests are about recordings; those about transcripts turn it on.
+        env=clean_environment(data, **{"SONICGEN_TRANSCRIPTION": "off"} | environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )

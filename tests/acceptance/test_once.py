@@ -19,7 +19,7 @@ from sonicgen.sound.fingerprint import fingerprint as take_fingerprint
 from sonicgen.sound.landmarks import index_landmarks
 from sonicgen.steps.add_recording import add_recording
 from sonicgen.steps.fingerprint_match import STEPS
-from tests.acceptance.conftest import KILLING_FUNCTIONS, Cloud, cloud, wait_for
+from tests.acceptance.conftest import Cloud, cloud, killing_functions, wait_for
 
 LEASE_SECONDS = 2
 
@@ -27,7 +27,8 @@ LEASE_SECONDS = 2
 @pytest.fixture(scope="module")
 def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """An embedded cloud whose fingerprint function can be told to die, with leases that end soon."""
-    environment = {"SONICGEN_FUNCTIONS": str(KILLING_FUNCTIONS), "SONICGEN_LEASE_SECONDS": str(LEASE_SECONDS)}
+    functions = killing_functions(tmp_path_factory.mktemp("functions") / "all")
+    environment = {"SONICGEN_FUNCTIONS": str(functions), "SONICGEN_LEASE_SECONDS": str(LEASE_SECONDS)}
     with cloud(tmp_path_factory.mktemp("data"), **environment) as running:
         yield running
 

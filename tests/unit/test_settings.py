@@ -65,5 +65,36 @@ def test_settings_do_not_change() -> None:
 
 def test_the_example_names_every_variable() -> None:
     example = (REPOSITORY / ".env.example").read_text()
-    set_by_people = {field.alias for field in Settings.model_fields.values()} - {"STORAGE_EMULATOR_HOST"}
+    set_by_people = {field.alias for field in Settings.model_fields.values()} - {
+        "STORAGE_EMULATOR_HOST",
+        "SONICGEN_LOCAL_TRANSCRIBER_URL",
+    }
     assert {name for name in set_by_people if f"\n{name}=" not in example} == set()
+
+
+STAND_IN = {"local_transcriber_url": "http://x"}
+
+
+@pytest.mark.parametrize(
+    ("given", "provider", "told"),
+    [
+        ({}, None, "ASSEMBLYAI_API_KEY is not set, and the stand-in"),
+        (STAND_IN, "local", "stand-in on this machine"),
+        ({"assemblyai_api_key": "k", **STAND_IN}, "assemblyai", "AssemblyAI at https://api"),
+        ({"transcription": "local", "assemblyai_api_key": "k"}, None, "stand-in of the embedded cloud does not run"),
+        ({"transcription": "local", "assemblyai_api_key": "k", **STAND_IN}, "local", "stand-in"),
+        ({"transcription": "assemblyai", **STAND_IN}, None, "get a key"),
+        ({"transcription": "off", "assemblyai_api_key": "k"}, None, "turned off by SONICGEN_TRANSCRIPTION"),
+    ],
+)
+def test_who_transcribes(given: dict[str, str], provider: str | None, told: str) -> None:
+    settings = read_settings(**given)
+    assert settings.transcription_provider == provider
+    assert told in settings.explain_transcription()
+
+
+def test_key_terms_and_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_settings(vocabulary=" Ada,, Bombe ").key_terms == ("Ada", "Bombe")
+    monkeypatch.setenv("SONICGEN_TRANSCRIPTION_BUDGET", "a lot")
+    with pytest.raises(SettingsError, match="SONICGEN_TRANSCRIPTION_BUDGET"):
+        read_settings()

@@ -6,6 +6,7 @@ Every secret may be given as NAME or, as a path to a file that holds it, NAME_FI
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from tempfile import gettempdir
@@ -23,7 +24,11 @@ _SECRETS = (
     "YOUTUBE_API_KEY",
     "SONICGEN_COOKIES",
     "SONICGEN_PROXY",
+    "ASSEMBLYAI_API_KEY",
+    "SONICGEN_WEBHOOK_SECRET",
 )
+# A day's limit: "2.5h" of sound, or "10" of money.
+_BUDGET = r"^\d+(\.\d+)?\s*h?$"
 
 
 class Settings(BaseSettings):
@@ -78,6 +83,23 @@ class Settings(BaseSettings):
     location: str = Field(default="us-central1", alias="SONICGEN_LOCATION")
     jobs_endpoint: str | None = Field(default=None, alias="SONICGEN_JOBS_ENDPOINT")
 
+    transcription: Literal["auto", "off", "assemblyai", "local"] = Field(default="auto", alias="SONICGEN_TRANSCRIPTION")
+    assemblyai_api_key: str | None = Field(default=None, alias="ASSEMBLYAI_API_KEY")
+    assemblyai_base_url: str = Field(default="https://api.assemblyai.com", alias="ASSEMBLYAI_BASE_URL")
+    local_transcriber_url: str | None = Field(default=None, alias="SONICGEN_LOCAL_TRANSCRIBER_URL")
+    webhook_url: str | None = Field(default=None, alias="SONICGEN_WEBHOOK_URL")
+    webhook_secret: str | None = Field(default=None, min_length=16, alias="SONICGEN_WEBHOOK_SECRET")
+    vocabulary: str = Field(default="", alias="SONICGEN_VOCABULARY")
+    transcription_price_per_hour: Decimal = Field(default=Decimal("0.17"), ge=0, alias="SONICGEN_TRANSCRIPTION_PRICE")
+    currency: str = Field(default="USD", alias="SONICGEN_CURRENCY")
+    transcription_budget: str | None = Field(default=None, pattern=_BUDGET, alias="SONICGEN_TRANSCRIPTION_BUDGET")
+    channel_budget: str | None = Field(default=None, pattern=_BUDGET, alias="SONICGEN_CHANNEL_BUDGET")
+    transcription_poll_seconds: float = Field(default=120.0, ge=1, alias="SONICGEN_TRANSCRIPTION_POLL_SECONDS")
+    retention_days: int = Field(default=90, ge=0, alias="SONICGEN_RETENTION_DAYS")
+    maintenance_seconds: float = Field(default=60.0, ge=1, alias="SONICGEN_MAINTENANCE_SECONDS")
+    recogniser: Literal["pocketsphinx", "faster-whisper"] = Field(default="pocketsphinx", alias="SONICGEN_RECOGNISER")
+    whisper_model: str | None = Field(default=None, alias="SONICGEN_WHISPER_MODEL")
+
     @property
     def is_embedded(self) -> bool:
         """Whether the embedded cloud stands in for Google Cloud."""
@@ -87,6 +109,34 @@ class Settings(BaseSettings):
     def allowed_places(self) -> frozenset[str]:
         """The private places, each as "host:port", that links may lead to all the same."""
         return frozenset(place.strip().lower() for place in self.allowed_hosts.split(",") if place.strip())
+
+    @property
+    def transcription_provider(self) -> Literal["assemblyai", "local"] | None:
+        """Who transcribes, None when nobody does; `explain_transcription` says why."""
+        if self.transcription == "off":
+            return None
+        if self.transcription != "local" and self.assemblyai_api_key:
+            return "assemblyai"
+        return "local" if self.transcription != "assemblyai" and self.local_transcriber_url else None
+
+    def explain_transcription(self) -> str:
+        """Return one sentence for people: who transcribes, or what is missing."""
+        if self.transcription_provider == "assemblyai":
+            return f"AssemblyAI at {self.assemblyai_base_url}"
+        if self.transcription_provider == "local":
+            return f"stand-in on this machine with {self.recogniser}: poor words, and nothing leaves it"
+        if self.transcription == "off":
+            return "turned off by SONICGEN_TRANSCRIPTION"
+        if self.transcription == "local":
+            return "off: the stand-in of the embedded cloud does not run"
+        if self.transcription == "assemblyai":
+            return "ASSEMBLYAI_API_KEY is not set; get a key at https://www.assemblyai.com/dashboard"
+        return "off: ASSEMBLYAI_API_KEY is not set, and the stand-in of the embedded cloud does not run"
+
+    @property
+    def key_terms(self) -> tuple[str, ...]:
+        """Words and names that a recogniser should expect."""
+        return tuple(term.strip() for term in self.vocabulary.split(",") if term.strip())
 
     def require_database_url(self) -> str:
         """Return the Postgres address; raise SettingsError with the way to get one when there is none."""

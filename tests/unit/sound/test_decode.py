@@ -234,3 +234,12 @@ def test_a_pipe_gives_what_the_file_gives_as_it_comes(form: str, codec: str) -> 
     thread.join()
     assert {len(block) for block in blocks[:-1]} == {2_048}
     assert np.array_equal(np.concatenate(blocks), decoded(data))
+
+
+def test_another_rate_gives_the_same_tone() -> None:
+    tone = (0.5 * np.sin(2 * np.pi * 440 * np.arange(2 * 44_100) / 44_100)).astype(np.float32)
+    decoder = Decoder(io.BytesIO(encoded(tone, "wav", "pcm_s16le", 44_100)), rate_hz=16_000)
+    samples = np.concatenate(list(decoder))
+    assert abs(len(samples) - 32_000) <= 64
+    assert not decoder.truncated
+    assert np.abs(np.fft.rfft(samples[:16_000])).argmax() == 440

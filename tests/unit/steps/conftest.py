@@ -1,155 +1,59 @@
-"""Services for the steps: a fresh database, and Storage, Pub/Sub and Firestore as the embedded cloud serves them."""
+"""Recordings as fingerprinting leaves them."""
 
 from __future__ import annotations
 
-import asyncio
-import itertools
-import tempfile
-import threading
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from uuid import UUID, uuid4
 
-import psycopg
+import numpy as np
 import pytest
 
-from sonicgen import settings as settings_module
-from sonicgen.cloud import bus, documents
-from sonicgen.local.firestore.server import FirestoreServer
-from sonicgen.local.postgres import LocalPostgres
-from sonicgen.local.pubsub import PubsubServer
-from sonicgen.local.storage import StorageServer
-from sonicgen.settings import read_settings
+from sonicgen.cloud.objects import upload_file
+from sonicgen.domain.match import Decision, Match
+from sonicgen.domain.recording import MatchStatus, Reason, Recording
+from sonicgen.local.demo_sounds import RATE_HZ, write_sound
 from sonicgen.steps.services import Services
-from tests.postgres_fixture import url_of
+from sonicgen.store import matches, recordings
 
-_projects = itertools.count(1)
-MakeServices = Callable[..., Services]
-
-
-@pytest.fixture(scope="session")
-def emulators() -> Iterator[dict[str, str]]:
-    """Storage, Pub/Sub and Firestore for all tests; each test has a project of its own in them."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-
-    def call(work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, loop).result(30)
-
-    with tempfile.TemporaryDirectory(prefix="sonicgen-test-") as folder:
-        pubsub = PubsubServer(Path(folder) / "pubsub.sqlite")
-        firestore = FirestoreServer(Path(folder) / "firestore.sqlite")
-        storage = StorageServer(Path(folder) / "objects", publish=pubsub.publish_local)
-        ports = call(pubsub.start()), call(firestore.start()), call(storage.start())
-        yield {
-            "PUBSUB_EMULATOR_HOST": f"127.0.0.1:{ports[0]}",
-            "FIRESTORE_EMULATOR_HOST": f"127.0.0.1:{ports[1]}",
-            "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{ports[2]}",
-        }
-        call(storage.stop())
-        call(firestore.stop())
-        call(pubsub.stop())
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+Record = Callable[..., Recording]
 
 
-@pytest.fixture(scope="session")
-def steps_database_url(postgres_server: LocalPostgres, database_template: str) -> Iterator[str]:
-    """One database for all tests of steps: emptied after each, which takes 20 ms where a new one takes seconds."""
-    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
-        connection.execute(f"create database steps template {database_template} strategy file_copy")
-        yield url_of(postgres_server, "steps")
-        connection.execute("drop database steps with (force)")
+def match(start: float, end: float, at: float, speed: float = 1.0) -> Match:
+    """Return a sure match of start to end with a source from `at` on."""
+    return Match(1, start, end, at, at + (end - start) * speed, speed, 1.0, 900, 0.999999, -40.0, Decision.MATCH)
 
 
 @pytest.fixture
-def steps_database(steps_database_url: str) -> Iterator[str]:
-    """The address of that database, empty."""
-    yield steps_database_url
-    with psycopg.connect(steps_database_url, autocommit=True) as connection:
-        connection.execute("truncate sources, source_items, downloads, quota_ledger, videos, channels cascade")
+def record(services: Services, tmp_path: Path) -> Record:
+    """Return a maker of decided recordings: noise of some seconds, with matches to others."""
 
+    def make(
+        seconds: float,
+        *found: tuple[UUID, Match],
+        original: UUID | None = None,
+        reason: Reason = Reason.NEW,
+        level: float = 0.1,
+        channel: str | None = None,
+    ) -> Recording:
+        identifier = uuid4()
+        path = tmp_path / f"{identifier}.wav"
+        noise = np.random.default_rng(1).standard_normal(round(seconds * RATE_HZ)) * level
+        write_sound(path, noise.astype(np.float32))
+        stored = upload_file(services.settings.media_bucket, f"audio/{identifier}.wav", path)
+        recordings.claim(
+            services.database, identifier, title=path.name, bucket=stored.bucket, object_name=stored.name,
+            generation=stored.generation, size_bytes=stored.size_bytes, md5=None, content_type=None,
+        )  # fmt: skip
+        status = MatchStatus.FINGERPRINTED if original is None else MatchStatus.MATCHED
+        with services.database.transaction() as connection:
+            made = recordings.finish(
+                connection, identifier, status, reason, duration_seconds=seconds, original_id=original
+            )
+            matches.replace(connection, identifier, found, "test")
+            if channel is not None:
+                connection.execute("insert into channels values (%s, %s) on conflict do nothing", (channel, channel))
+                connection.execute("update videos set channel_id = %s where id = %s", (channel, identifier))
+        return made
 
-@pytest.fixture
-def make_services(
-    emulators: dict[str, str], steps_database: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[MakeServices]:
-    """Make services with settings by their names in Python; all of a test share one database and project."""
-    project = f"test-{next(_projects)}"
-    for name, value in {**emulators, "GOOGLE_CLOUD_PROJECT": project}.items():
-        monkeypatch.setenv(name, value)
-    made: list[Services] = []
-
-    def clear() -> None:
-        settings_module.settings.cache_clear()
-        bus.close()
-        documents.close_client()
-
-    def make(**values: object) -> Services:
-        services = Services(read_settings(database_url=steps_database, **values))
-        made.append(services)
-        return services
-
-    clear()
-    yield make
-    for services in made:
-        services.close()
-    clear()
-
-
-@pytest.fixture
-def services(make_services: MakeServices) -> Services:
-    """Services with no settings of their own."""
-    return make_services()
-
-
-class Topic:
-    """A topic with a subscription of the test's, to see what was published."""
-
-    def __init__(self, project: str, name: str) -> None:
-        from google.pubsub_v1 import PublisherClient, SubscriberClient
-
-        self._subscription = f"projects/{project}/subscriptions/{name}-reader"
-        topic = f"projects/{project}/topics/{name}"
-        with PublisherClient() as publisher:
-            publisher.create_topic(name=topic)
-        self._client = SubscriberClient()
-        self._client.create_subscription(name=self._subscription, topic=topic)
-
-    def take(self, most: int = 1000) -> list[Any]:
-        """Return the messages that were published since the last time."""
-        taken: list[Any] = []
-        while len(taken) < most:
-            request = {
-                "subscription": self._subscription,
-                "max_messages": most - len(taken),
-                "return_immediately": True,
-            }
-            with warnings.catch_warnings():  # deprecated, but else an empty queue is waited at
-                warnings.simplefilter("ignore", DeprecationWarning)
-                received = self._client.pull(request=request, timeout=10).received_messages
-            if not received:
-                break
-            self._client.acknowledge(subscription=self._subscription, ack_ids=[each.ack_id for each in received])
-            taken += [each.message for each in received]
-        return taken
-
-    def close(self) -> None:
-        self._client.transport.close()
-
-
-@pytest.fixture
-def topic(make_services: MakeServices) -> Iterator[Callable[[str], Topic]]:
-    """Make topics."""
-    made: list[Topic] = []
-
-    def make(name: str) -> Topic:
-        made.append(Topic(settings_module.settings().project_id, name))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
+    return make

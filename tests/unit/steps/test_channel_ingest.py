@@ -24,7 +24,7 @@ from sonicgen.steps.channel_ingest import channel_ingest
 from sonicgen.steps.poll_sources import poll_due_sources
 from sonicgen.steps.services import Services
 from sonicgen.store import quota, recordings, sources
-from tests.unit.steps.conftest import MakeServices, Topic
+from tests.sources_fixture import MakeServices, Topic
 from tests.youtube_server import CHANNEL_ID, KEY, Fault, YoutubeServer, make_channel, make_video, serving
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -38,9 +38,9 @@ def server() -> Iterator[YoutubeServer]:
 
 
 @pytest.fixture
-def services(server: YoutubeServer, make_services: MakeServices, monkeypatch: pytest.MonkeyPatch) -> Services:
+def services(server: YoutubeServer, make_source_services: MakeServices, monkeypatch: pytest.MonkeyPatch) -> Services:
     monkeypatch.setattr(youtube_module, "_FIRST_PAUSE_SECONDS", 0.001)
-    return make_services(youtube_api_key=KEY, youtube_endpoint=server.url)
+    return make_source_services(youtube_api_key=KEY, youtube_endpoint=server.url)
 
 
 @pytest.fixture
@@ -179,13 +179,13 @@ def test_after_the_last_try_the_source_says_so(services: Services, server: Youtu
 
 def test_it_pauses_when_the_units_are_spent_and_goes_on_the_next_day(
     services: Services,
-    make_services: MakeServices,
+    make_source_services: MakeServices,
     server: YoutubeServer,
     discovered: Topic,
     topic: Callable[[str], Topic],
 ) -> None:
     requests = topic("channel-ingest")
-    poor = make_services(youtube_api_key=KEY, youtube_endpoint=server.url, youtube_daily_units=4)
+    poor = make_source_services(youtube_api_key=KEY, youtube_endpoint=server.url, youtube_daily_units=4)
     paused = ingest(poor, "@weather")
     assert (paused.state, paused.reason) == (SourceState.PAUSED_QUOTA, SourceReason.QUOTA)
     assert "goes on after midnight Pacific time" in paused.explain()
@@ -210,13 +210,13 @@ def test_it_pauses_when_the_units_are_spent_and_goes_on_the_next_day(
 
 def test_after_a_long_rest_nothing_that_moved_is_missed(
     services: Services,
-    make_services: MakeServices,
+    make_source_services: MakeServices,
     server: YoutubeServer,
     discovered: Topic,
     topic: Callable[[str], Topic],
 ) -> None:
     requests = topic("channel-ingest")
-    poor = make_services(youtube_api_key=KEY, youtube_endpoint=server.url, youtube_daily_units=5)
+    poor = make_source_services(youtube_api_key=KEY, youtube_endpoint=server.url, youtube_daily_units=5)
     paused = ingest(poor, "@weather")
     assert paused.page_token
     with services.database.transaction() as connection:  # a day goes by
@@ -357,18 +357,18 @@ def test_a_channel_that_went_away_is_told(services: Services, server: YoutubeSer
     assert ingest(services, "@weather").reason is SourceReason.UNKNOWN_CHANNEL
 
 
-def test_a_key_that_is_missing_or_wrong_is_named(make_services: MakeServices, server: YoutubeServer) -> None:
-    missing = ingest(make_services(youtube_endpoint=server.url), "@weather")
+def test_a_key_that_is_missing_or_wrong_is_named(make_source_services: MakeServices, server: YoutubeServer) -> None:
+    missing = ingest(make_source_services(youtube_endpoint=server.url), "@weather")
     assert missing.reason is SourceReason.NO_KEY
     assert "YOUTUBE_API_KEY is not set. Make a key (https://console.cloud.google.com" in missing.explain()
-    wrong = ingest(make_services(youtube_endpoint=server.url, youtube_api_key="wrong"), "@weather")
+    wrong = ingest(make_source_services(youtube_endpoint=server.url, youtube_api_key="wrong"), "@weather")
     assert wrong.reason is SourceReason.BAD_KEY
     assert "API key not valid" in wrong.explain()
     assert "wrong" not in wrong.explain()
 
 
-def test_single_videos_need_no_key(make_services: MakeServices, services: Services, discovered: Topic) -> None:
-    keyless = make_services(youtube_endpoint=services.settings.youtube_endpoint)
+def test_single_videos_need_no_key(make_source_services: MakeServices, services: Services, discovered: Topic) -> None:
+    keyless = make_source_services(youtube_endpoint=services.settings.youtube_endpoint)
     assert ingest(keyless, "https://youtu.be/vid00000005").state is SourceState.DONE
     assert ingest(keyless, "https://example.org/talks/One%20talk.mp3?x=1#t").title == "One talk.mp3"
     assert ingest(services, "https://www.youtube.com/watch?v=vid00000006").title == "Weather report 6"

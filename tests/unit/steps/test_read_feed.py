@@ -15,7 +15,7 @@ from sonicgen.steps import reading as reading_module
 from sonicgen.steps.services import Services
 from sonicgen.store import recordings, sources
 from tests.feed_site import Site, item, rss, serving_site
-from tests.unit.steps.conftest import MakeServices, Topic
+from tests.sources_fixture import MakeServices, Topic
 from tests.unit.steps.test_channel_ingest import events, ingest, videos
 
 
@@ -26,8 +26,8 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture
-def services(site: Site, make_services: MakeServices) -> Services:
-    return make_services(allowed_hosts=urlsplit(site.url).netloc)
+def services(site: Site, make_source_services: MakeServices) -> Services:
+    return make_source_services(allowed_hosts=urlsplit(site.url).netloc)
 
 
 @pytest.fixture

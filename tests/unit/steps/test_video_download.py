@@ -101,7 +101,7 @@ def envelope(message: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def world(
-    make_services: Callable[..., Services],
+    make_source_services: Callable[..., Services],
     topic: Callable[[str], Any],
     server: MediaServer,
     tmp_path: Path,
@@ -112,7 +112,7 @@ def world(
     monkeypatch.setenv("SONICGEN_ALLOWED_HOSTS", server.place)
     monkeypatch.setenv("SONICGEN_JOBS_ENDPOINT", f"127.0.0.1:{free_port()}")
     monkeypatch.setenv("SONICGEN_DOWNLOAD_DIR", str(tmp_path / "downloads"))
-    services = make_services(download_stall_seconds=2.0)
+    services = make_source_services(download_stall_seconds=2.0)
     discovered, stored = topic(TOPIC), topic(MEDIA_OBJECTS)
     ensure_bucket(services.settings.media_bucket)
     ensure_notification(services.settings.media_bucket, MEDIA_OBJECTS, prefix="audio/")
@@ -313,9 +313,9 @@ def test_long_ones_are_left_to_a_job(world: World, music: bytes, tmp_path: Path,
 
 
 def test_what_takes_too_long_for_the_function_is_left_to_the_job(
-    world: World, music: bytes, make_services: Callable[..., Services]
+    world: World, music: bytes, make_source_services: Callable[..., Services]
 ) -> None:
-    hasty = make_services(download_seconds=1.5)
+    hasty = make_source_services(download_seconds=1.5)
     add_link(hasty, world.server.add("/slow.mp3", music, "audio/mpeg", bytes_per_second=len(music) / 20))
     [message] = world.discovered.take()
     with pytest.raises(TransientError):  # there is no job server here: the event comes again
@@ -341,8 +341,8 @@ def test_a_link_can_be_looked_at_without_keeping_it(world: World, music: bytes) 
         pass
 
 
-def test_downloads_can_be_switched_off(world: World, make_services: Callable[..., Services]) -> None:
-    off = make_services(downloads_enabled=False)
+def test_downloads_can_be_switched_off(world: World, make_source_services: Callable[..., Services]) -> None:
+    off = make_source_services(downloads_enabled=False)
     with pytest.raises(InputError, match="SONICGEN_DOWNLOADS"):
         add_link(off, world.server.url("/piece.mp3"))
     identifier = add_link(world.services, world.server.url("/piece.mp3"))

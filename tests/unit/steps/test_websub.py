@@ -20,7 +20,7 @@ from sonicgen.steps import services as services_module
 from sonicgen.steps.services import Services
 from sonicgen.steps.websub import renew_subscriptions
 from sonicgen.store import quota, recordings, sources
-from tests.unit.steps.conftest import MakeServices, Topic
+from tests.sources_fixture import MakeServices, Topic
 from tests.unit.steps.test_channel_ingest import ingest
 from tests.websub_hub import Hub, serving_hub
 from tests.youtube_server import CHANNEL_ID, KEY, PAYLOADS, YoutubeServer, make_channel, make_video, serving
@@ -44,7 +44,7 @@ def hub() -> Iterator[Hub]:
 def services(
     server: YoutubeServer,
     hub: Hub,
-    make_services: MakeServices,
+    make_source_services: MakeServices,
     topic: Callable[[str], Topic],
     steps_database: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -62,7 +62,7 @@ def services(
         "websub_hub": hub.url,
         "allowed_hosts": urlsplit(hub.url).netloc,
     }
-    made = make_services(**settings)
+    made = make_source_services(**settings)
     monkeypatch.setattr(services_module, "settings", lambda: made.settings)
     services_module.services.cache_clear()
     yield made

@@ -7,6 +7,7 @@ import pytest
 from psycopg import sql
 
 from sonicgen.domain.recording import ALLOWED_MOVES
+from sonicgen.domain.transcript import TRANSCRIPT_MOVES
 from sonicgen.errors import InputError
 from sonicgen.store.database import Database
 from sonicgen.store.migrations import Migration, migrate, pending_migrations, read_migrations
@@ -78,6 +79,14 @@ def test_the_table_of_moves_is_the_domains(database: Database) -> None:
         rows = connection.execute("select before, after from match_status_moves").fetchall()
     assert {(row["before"], row["after"]) for row in rows} == {
         (before.value if before else None, after.value) for before, moves in ALLOWED_MOVES.items() for after in moves
+    }
+
+
+def test_the_table_of_transcripts_moves_is_the_domains(database: Database) -> None:
+    with database.transaction() as connection:
+        rows = connection.execute("select before, after from transcript_moves").fetchall()
+    assert {(row["before"], row["after"]) for row in rows} == {
+        (before.value, after.value) for before, moves in TRANSCRIPT_MOVES.items() for after in moves
     }
 
 

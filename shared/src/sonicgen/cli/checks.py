@@ -59,6 +59,7 @@ def _services(services: Services) -> Iterator[Part]:
     yield _check("documents", f"Firestore ({where})", lambda: _documents(services))
     yield _channels(settings)
     yield _check("downloads", "yt-dlp", lambda: _downloads(services))
+    yield _transcription(services)
 
 
 def _check(name: str, provider: str, look: Callable[[], str]) -> Part:
@@ -125,6 +126,24 @@ def _downloads(services: Services) -> str:
     return ", ".join(told)
 
 
+def _transcription(services: Services) -> Part:
+    settings = services.settings
+    provider = settings.transcription_provider
+    if provider is None:
+        wanted = settings.transcription in {"assemblyai", "local"}
+        return Part("transcription", "–", False if wanted else None, settings.explain_transcription())
+    name = "AssemblyAI" if provider == "assemblyai" else "stand-in for AssemblyAI (embedded)"
+
+    def look() -> str:
+        services.transcriber(provider).check()
+        told = settings.explain_transcription()
+        if settings.webhook_url is None:
+            return f"{told}; no SONICGEN_WEBHOOK_URL: asked every {settings.transcription_poll_seconds:.0f} s"
+        return told
+
+    return _check("transcription", name, look)
+
+
 def _media() -> Part:
     try:
         return Part("media", "PyAV (ffmpeg)", True, f"av {version('av')}, numba {version('numba')}")
@@ -141,4 +160,4 @@ def _disk(settings: Settings) -> Part:
 
 def _not_yet() -> list[Part]:
     detail = "not part of this release"
-    return [Part(name, "–", None, detail) for name in ("transcription", "voices")]
+    return [Part(name, "–", None, detail) for name in ("voices",)]

@@ -11,6 +11,7 @@ import numpy as np
 from sonicgen.cli.add import follow
 from sonicgen.cli.console import clock, escape, output
 from sonicgen.cli.find import print_answer
+from sonicgen.cli.spoken import show_words
 from sonicgen.domain.match import Decision
 from sonicgen.domain.recording import MatchStatus, Recording
 from sonicgen.local.demo_sounds import RATE_HZ, disturb, make_pieces, read_sound, write_sound
@@ -63,7 +64,8 @@ def _demonstrate(services: Services, folder: Path, files: list[Path]) -> bool:
     write_sound(stranger, (0.1 * np.random.default_rng(99).standard_normal(8 * RATE_HZ)).astype(np.float32))
     answer = find_clip(services, stranger)
     print_answer(answer)
-    return right and not any(found.match.decision is Decision.MATCH for found in answer.found)
+    right = right and not any(found.match.decision is Decision.MATCH for found in answer.found)
+    return show_words(services, folder, usable) and right
 
 
 def _make_files(folder: Path) -> list[Path]:

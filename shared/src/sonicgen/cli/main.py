@@ -13,7 +13,20 @@ from typing import Annotated
 import typer
 
 from sonicgen import __version__
-from sonicgen.cli import add, care, catalogue, find, index, ingest, retry, up
+from sonicgen.cli import (
+    add,
+    care,
+    catalogue,
+    costs,
+    find,
+    index,
+    ingest,
+    retry,
+    search,
+    transcribe,
+    transcripts,
+    up,
+)
 from sonicgen.cli.console import errors
 from sonicgen.errors import SonicGenError
 
@@ -31,8 +44,13 @@ app.command("index")(index.index)
 app.command("find")(find.find)
 app.command("ingest")(ingest.ingest)
 app.command("sources")(ingest.sources)
+app.command("search")(search.search)
+app.command("transcript")(transcripts.transcript)
+app.command("edit")(transcripts.edit)
 app.command("list")(catalogue.list_recordings)
 app.command("show")(catalogue.show)
+app.command("costs")(costs.costs)
+app.command("transcribe")(transcribe.transcribe)
 app.command("forget")(catalogue.forget)
 app.command("doctor")(care.doctor)
 app.command("replay")(care.replay)

@@ -15,6 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 
 from sonicgen import __version__
+from sonicgen.console import reading
 from sonicgen.domain.recording import MatchStatus
 from sonicgen.errors import InputError, NotFoundError, SonicGenError, TransientError
 from sonicgen.log import setup_logging
@@ -83,6 +84,7 @@ def create_app() -> FastAPI:
         """One recording."""
         return recording_json(recordings.get(services().database, identifier))
 
+    app.include_router(reading.router)
     return app
 
 

@@ -21,6 +21,8 @@ from scipy import signal
 
 Sound = NDArray[np.float32]
 RATE_HZ = 44_100
+# A minute of two voices, made by tools/make_demo_speech.py: speech also for those who have no espeak-ng.
+CONVERSATION_FILE = Path(__file__).with_name("conversation.opus")
 
 SPEECHES = {
     "lighthouse": (
@@ -69,6 +71,7 @@ def make_pieces(folder: Path) -> list[Piece]:
         Piece("synthetic march", make_music(2, seconds=55, beats_per_minute=112, metre=4), "opus"),
         Piece("synthetic nocturne", make_music(3, seconds=70, beats_per_minute=66, metre=4), "m4a"),
     ]
+    pieces.append(Piece("spoken conversation", read_sound(CONVERSATION_FILE), "mp3"))
     if shutil.which("espeak-ng"):
         pieces += [Piece(f"spoken {name}", speak(name, folder), "mp3") for name in SPEECHES]
     else:
@@ -79,10 +82,14 @@ def make_pieces(folder: Path) -> list[Piece]:
 def speak(name: str, folder: Path) -> Sound:
     """Return one of the texts spoken by espeak-ng."""
     voice, words_per_minute, text = SPEECHES[name]
-    path = folder / f"{name}.wav"
-    subprocess.run(
-        ["espeak-ng", "-v", voice, "-s", str(words_per_minute), "-w", str(path), text], check=True, capture_output=True
-    )
+    return say(text, folder, voice=voice, words_per_minute=words_per_minute)
+
+
+def say(text: str, folder: Path, *, voice: str, words_per_minute: int, pitch: int = 50) -> Sound:
+    """Return a text spoken by espeak-ng."""
+    path = folder / "said.wav"
+    command = ["espeak-ng", "-v", voice, "-p", str(pitch), "-s", str(words_per_minute), "-w", str(path), text]
+    subprocess.run(command, check=True, capture_output=True)
     with wave.open(str(path)) as file:
         rate_hz = file.getframerate()
         sound = np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(np.float32) / 32_768

@@ -16,6 +16,9 @@ MEDIA_OBJECTS = "media-objects"
 RECORDING_FINGERPRINTED = "recording-fingerprinted"
 CHANNEL_INGEST = "channel-ingest"
 VIDEO_DISCOVERED = "video-discovered"
+TRANSCRIPT_COMPLETED = "transcript-completed"
+TRANSCRIPT_READY = "transcript-ready"
+MAINTENANCE = "maintenance"
 DEAD_LETTERS = "dead-letters"
 DEAD_LETTERS_HOLD = "dead-letters-hold"
 
@@ -44,9 +47,9 @@ class Trigger:
 
 
 # Functions that are called over HTTP instead of by events.
-HTTP_FUNCTIONS: tuple[str, ...] = ("websub_callback",)
+HTTP_FUNCTIONS: tuple[str, ...] = ("websub_callback", "transcription_webhook")
 # Topics that functions publish to, beyond those that drive one.
-OTHER_TOPICS: tuple[str, ...] = (RECORDING_FINGERPRINTED, DEAD_LETTERS)
+OTHER_TOPICS: tuple[str, ...] = (DEAD_LETTERS,)
 
 
 def triggers(workers: int) -> tuple[Trigger, ...]:
@@ -55,6 +58,10 @@ def triggers(workers: int) -> tuple[Trigger, ...]:
         Trigger("fingerprint_match", MEDIA_OBJECTS, workers, is_light=False),
         Trigger("channel_ingest", CHANNEL_INGEST, SOURCES_AT_ONCE),
         Trigger("video_download", VIDEO_DISCOVERED, DOWNLOADS_AT_ONCE),
+        Trigger("transcription_submit", RECORDING_FINGERPRINTED, 2),
+        Trigger("transcript_fetch", TRANSCRIPT_COMPLETED, 2),
+        Trigger("transcript_inherit", TRANSCRIPT_READY, 2),
+        Trigger("maintenance", MAINTENANCE, 1),
     )
 
 

@@ -1,1 +1,1 @@
-"""The outside: YouTube, feeds, yt-dlp and the like, behind small interfaces."""
+"""The outside: YouTube, feeds, yt-dlp, AssemblyAI and the like, behind small interfaces."""

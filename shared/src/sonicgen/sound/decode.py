@@ -134,7 +134,7 @@ class Decoder:
                 yield block
         if not self.samples:
             raise MediaError(Reason.NOT_AUDIO, "The file looks like audio, but no sound could be decoded from it.")
-        seconds = self.samples / SAMPLE_RATE_HZ
+        seconds = self.samples / self._rate_hz
         if self.duration_seconds is not None:
             missing = self.duration_seconds - seconds
             self.truncated |= missing > max(_MISSING_SECONDS, _MISSING_SHARE * self.duration_seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sonicgen.cloud.objects import delete_object
+from sonicgen.cloud.objects import delete_object, list_objects
 from sonicgen.domain.recording import Recording
 from sonicgen.steps.retry_recording import retry_recording
 from sonicgen.steps.services import Services
@@ -29,7 +29,15 @@ def forget_recording(services: Services, recording: Recording) -> Forgotten:
         copies = recordings.delete(connection, recording.id)
     if recording.is_stored:
         delete_object(recording.bucket, recording.object_name, generation=recording.generation, missing_ok=True)
+    _delete_transcript_objects(services, recording)
     again = tuple(recordings.get(services.database, copy) for copy in copies)
     for copy in again:
         retry_recording(services, copy)
     return Forgotten(recording, again)
+
+
+def _delete_transcript_objects(services: Services, recording: Recording) -> None:
+    bucket = services.settings.media_bucket
+    for folder in ("transcripts", "novel"):
+        for stored in list(list_objects(bucket, f"{folder}/{recording.id}/")):
+            delete_object(bucket, stored.name, missing_ok=True)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sonicgen.cloud import bus, documents
 from sonicgen.cloud.cooldowns import Cooldowns
 from sonicgen.cloud.once import Ledger
+from sonicgen.errors import SettingsError
 from sonicgen.services.downloader import Downloader
 from sonicgen.services.guard import Guard
 from sonicgen.settings import Settings, settings
 from sonicgen.store.database import Database
+
+if TYPE_CHECKING:
+    from sonicgen.services.transcriber import Transcriber
+
+# The header by which the webhook knows its caller.
+WEBHOOK_HEADER = "X-SonicGen-Webhook-Secret"
+# What the stand-in is given as key; it takes any.
+_LOCAL_KEY = "local"
 
 
 class Services:
@@ -19,6 +30,7 @@ class Services:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._lock = threading.Lock()
 
     @cached_property
     def database(self) -> Database:
@@ -46,10 +58,23 @@ class Services:
         """The event ledger."""
         return Ledger(documents.client(), lease_seconds=self.settings.lease_seconds)
 
+    @cached_property
+    def _transcribers(self) -> dict[str, Transcriber]:
+        return {}
+
+    def transcriber(self, provider: str) -> Transcriber:
+        """Return who transcribes under this name; raises SettingsError when its settings are missing."""
+        with self._lock:
+            if provider not in self._transcribers:
+                self._transcribers[provider] = make_transcriber(self.settings, provider)
+            return self._transcribers[provider]
+
     def close(self) -> None:
         """Close what was opened."""
         if "database" in self.__dict__:
             self.database.close()
+        for transcriber in self._transcribers.values():
+            transcriber.close()
         documents.close_client()
         bus.close()
 
@@ -58,3 +83,24 @@ class Services:
 def services() -> Services:
     """Return this process's services."""
     return Services(settings())
+
+
+def make_transcriber(settings: Settings, provider: str) -> Transcriber:
+    """Return who transcribes under this name; raises SettingsError when its settings are missing."""
+    # Imported here: the SDK takes 0.4 s, which only those need who transcribe.
+    from sonicgen.services.transcriber import Transcriber, Webhook
+
+    webhook = None
+    if settings.webhook_url and settings.webhook_secret:
+        webhook = Webhook(settings.webhook_url, WEBHOOK_HEADER, settings.webhook_secret)
+    if provider == "local":
+        if settings.local_transcriber_url is None:
+            raise SettingsError(
+                "The stand-in for AssemblyAI does not run; start the embedded cloud with `sonicgen up`."
+            )
+        key, address = _LOCAL_KEY, settings.local_transcriber_url
+    else:
+        if settings.assemblyai_api_key is None:
+            raise SettingsError("ASSEMBLYAI_API_KEY is not set; get a key at https://www.assemblyai.com/dashboard.")
+        key, address = settings.assemblyai_api_key, settings.assemblyai_base_url
+    return Transcriber(provider, key, address, key_terms=settings.key_terms, webhook=webhook)

@@ -85,6 +85,13 @@ def next_range(connection: Connection, seconds: float) -> tuple[int, int] | None
     return int(row["first_number"]), int(row["last_number"])
 
 
+def unpacked_seconds(connection: Connection) -> float:
+    """Return how much sound is stored and not in a segment yet."""
+    row = connection.execute(_SQL["unpacked_seconds"]).fetchone()
+    assert row is not None  # noqa: S101 - an aggregate returns a row
+    return float(row["seconds"])
+
+
 def take_rows(
     connection: Connection, first_number: int, last_number: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

@@ -13,6 +13,11 @@ from (
 ) v
 where before < %(seconds)s;
 
+-- name: unpacked_seconds
+select coalesce(sum(duration_seconds), 0)::double precision as seconds
+from videos
+where number > (select coalesce(max(last_number), 0) from packed_segments);
+
 -- name: read_rows
 copy (select key, loc from fingerprints where loc >= {first} and loc < {end}) to stdout (format binary);
 

@@ -1,0 +1,20 @@
+"""A transcript is ready: those who were copied from it get its words."""
+
+from __future__ import annotations
+
+import functions_framework
+from cloudevents.http import CloudEvent
+
+from sonicgen.events.transcript_ready import parse_transcript_ready
+from sonicgen.log import setup_logging
+from sonicgen.settings import settings
+from sonicgen.steps.services import services
+from sonicgen.steps.transcript_inherit import transcript_inherit
+
+setup_logging(settings().log_level)
+
+
+@functions_framework.cloud_event
+def main(event: CloudEvent) -> None:
+    """Translate the event and run the step; what it raises makes the event come again."""
+    transcript_inherit(services(), parse_transcript_ready(event))

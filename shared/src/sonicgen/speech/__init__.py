@@ -1,0 +1,1 @@
+"""Transcripts: whose words they are, when each was said, and the files they become."""

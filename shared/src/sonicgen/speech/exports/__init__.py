@@ -1,0 +1,1 @@
+"""A transcript as the files that other programs read."""
