@@ -143,7 +143,7 @@ with due as (
     limit %(limit)s
     for update skip locked
 )
-update sources s set next_poll_at = clock_timestamp() + interval '1 hour'
+update sources s set next_poll_at = coalesce(%(at)s::timestamptz, clock_timestamp()) + interval '1 hour'
 from due d
 where s.id = d.id
 returning s.*, d.next_poll_at as due_at;
