@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import accuracy, speeds, system, warps
+from bench import accuracy, search, speeds, system, warps
 
 NOT_BY_DEFAULT = ("table",)
 
