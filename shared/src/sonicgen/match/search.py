@@ -134,13 +134,17 @@ class _Search:
         return self._references.setdefault(recording, ReferencePeaks(self._index, recording))
 
     def _is_explained(self, window: plan.Window, alignment: Alignment, tempo_apart: float) -> bool:
-        """Return whether an alignment (whole query's frames) lies on the line of a match that was already found."""
+        """Return whether an alignment (whole query's frames) lies on the line of a sure match that was already found.
+
+        One that is not sure may be a likeness of the true place, seen under the wrong warp: it hides nothing.
+        """
         first, last = self._query.frames[window.first], self._query.frames[window.last - 1]
         middle = (int(first) + int(last)) / 2
-        for span, _ in self.found:
+        for span, expected in self.found:
             line = span.line_at(middle)
             if (
-                span.alignment.recording == alignment.recording
+                self._is_sure(expected)
+                and span.alignment.recording == alignment.recording
                 and abs(line.tempo - alignment.tempo) <= tempo_apart
                 and abs(line.at(middle) - alignment.at(middle)) <= EXPLAINED_FRAMES
             ):
