@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sonicgen.local.demo_sounds import disturb, write_sound
+from sonicgen.local.demo_sounds import RATE_HZ, disturb, write_sound
 from tests.acceptance.conftest import COMMAND, Cloud, clean_environment, sound
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -63,7 +63,7 @@ def test_without_the_recordings_bytes_its_peaks_are_drawn(system: Cloud, clip: P
 
 def test_nothing_found_is_explained_by_nothing(system: Cloud, clip: Path, tmp_path: Path) -> None:
     stranger = tmp_path / "stranger.mp3"
-    write_sound(stranger, sound(78, 6))
+    write_sound(stranger, (0.1 * np.random.default_rng(3).standard_normal(6 * RATE_HZ)).astype(np.float32))
     done = system.command("find", stranger, "--explain", tmp_path / "no.png", "--explain", tmp_path / "no.json")
     assert done.returncode == 1, done.stderr
     assert not (tmp_path / "no.png").exists()
