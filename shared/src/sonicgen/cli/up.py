@@ -58,8 +58,9 @@ def _running(port: int | None) -> Iterator[tuple[System, threading.Event]]:
 
     settings = read_settings(**({} if port is None else {"port": port}))
     stopping = threading.Event()
-    # SIGTERM and a closed terminal end it as Ctrl-C does: in order, every part with it.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGTERM and a closed terminal end it as Ctrl-C does: in order, every part with it. SIGINT is named too, because a
+    # script's background job starts with it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     with (
         suppress(KeyboardInterrupt),
