@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,8 @@ def test_an_interrupted_run_goes_on_and_a_second_one_uploads_nothing(system: Clo
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # As from a terminal: a script's background job, which the tests may be, hands down that it is ignored.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     wait_for(lambda: any(recording.is_final for recording in system.all()))
     first.send_signal(signal.SIGINT)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Self
 
 import numpy as np
 from numba import njit
@@ -21,10 +20,6 @@ from sonicgen.sound.peaks import STEPS_PER_OCTAVE, Peaks
 ROUGH_FRAMES, ROUGH_PITCH = 9.0, 2.0
 NEAR_FRAMES, NEAR_PITCH = 2.5, 2.0
 CLOSE_FRAMES, CLOSE_PITCH = 1.6, 1.3
-# How near a peak must be is told twice, because what is damaged keeps its place: of the pairs above, 77 % lie within
-# 0.8 frames and 0.33 steps where a damaged clip is on its true place, and 29 % where it is elsewhere in the recording.
-EXACT_FRAMES, EXACT_PITCH = 0.9, 0.5
-_TWO_GOES = math.log10(2.0)
 FEWEST_MATCHED = 3
 FEWEST_INSIDE = 4
 FIT_MATCHED, FIT_FRAMES = 8, 60  # a line needs as many points over as long a time; otherwise only the offset is set
@@ -233,41 +228,18 @@ def _weigh(
     if inside < FEWEST_INSIDE:
         return None
     times, pitches = times[within], pitches[within]
-    close = _Count.of(ref, times, pitches, CLOSE_FRAMES, CLOSE_PITCH, trials)
-    exact = _Count.of(ref, times, pitches, EXACT_FRAMES, EXACT_PITCH, trials)
+    close = CLOSE_FRAMES, CLOSE_PITCH
+    matched = int((pair_peaks(ref.frames, ref.pitches, times, pitches, *close) >= 0).sum())
+    area = max(1.0, float(times[-1] - times[0]) + 1.0) * (float(np.ptp(query.pitches)) + 1.0)
+    even = 1.0 - math.exp(-len(ref) / area * 4 * CLOSE_FRAMES * CLOSE_PITCH)
+    rate = min(0.5, even)
+    if log10_expected(matched, inside, rate, trials) < 0.0:  # otherwise decoys cannot make it better
+        decoys = np.sort(_decoy_counts(ref.frames, ref.pitches, times, pitches, *close))
+        rate = max(rate, float(decoys[-2]) / inside)
     return replace(
         alignment,
-        matched=close.matched,
+        matched=matched,
         inside=inside,
-        chance_rate=close.rate,
-        log10_chance=min(close.log10_chance, exact.log10_chance) + _TWO_GOES,
+        chance_rate=rate,
+        log10_chance=log10_expected(matched, inside, rate, trials),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Count:
-    """How many peaks align within some tolerance, the share that would by accident, and how likely that many are."""
-
-    matched: int
-    rate: float
-    log10_chance: float
-
-    @classmethod
-    def of(
-        cls,
-        ref: Peaks,
-        times: NDArray[np.float64],
-        pitches: NDArray[np.float64],
-        frames_apart: float,
-        pitch_apart: float,
-        trials: float,
-    ) -> Self:
-        """Count the peaks at reference `times`."""
-        inside = len(times)
-        matched = int((pair_peaks(ref.frames, ref.pitches, times, pitches, frames_apart, pitch_apart) >= 0).sum())
-        area = max(1.0, float(times[-1] - times[0]) + 1.0) * (float(np.ptp(pitches)) + 1.0)
-        rate = min(0.5, 1.0 - math.exp(-len(ref) / area * 4 * frames_apart * pitch_apart))
-        if log10_expected(matched, inside, rate, trials) < 0.0:  # otherwise decoys cannot make it better
-            decoys = np.sort(_decoy_counts(ref.frames, ref.pitches, times, pitches, frames_apart, pitch_apart))
-            rate = max(rate, float(decoys[-2]) / inside)
-        return cls(matched, rate, log10_expected(matched, inside, rate, trials))
