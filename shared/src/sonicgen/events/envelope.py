@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
+from uuid import UUID
 
 from sonicgen.errors import InputError
 
@@ -142,6 +143,14 @@ def require(data: Mapping[str, Any], name: str, whose: str) -> Any:
     if value is None or value == "":
         raise InputError(f"The {whose} has no {name}.")
     return value
+
+
+def read_id(value: object, name: str, whose: str) -> UUID:
+    """Return a field as UUID; raise InputError, naming it, when it is none."""
+    try:
+        return UUID(str(value))
+    except ValueError as error:
+        raise InputError(f"The {name} of the {whose} is no UUID: {value!r}.") from error
 
 
 def _text(value: object) -> str:

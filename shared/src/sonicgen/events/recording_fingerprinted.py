@@ -15,7 +15,7 @@ from uuid import UUID, uuid5
 
 from sonicgen.domain.recording import RECORDING_NAMESPACE, MatchStatus, Reason
 from sonicgen.errors import InputError
-from sonicgen.events.envelope import CloudEvent, open_envelope, require
+from sonicgen.events.envelope import CloudEvent, open_envelope, read_id, require
 
 TYPE = "sonicgen.recording.fingerprinted.v1"
 SOURCE = "//sonicgen/fingerprint_match"
@@ -104,11 +104,11 @@ class RecordingFingerprinted:
         except ValueError as error:
             raise InputError(f"The {_WHOSE} has an unknown status or reason: {error}.") from error
         return cls(
-            recording_id=_read_id(require(data, "recording_id", _WHOSE), "recording_id"),
+            recording_id=read_id(require(data, "recording_id", _WHOSE), "recording_id", _WHOSE),
             status=status,
             time=time,
             reason=known_reason,
-            original_id=None if original is None else _read_id(original, "original_id"),
+            original_id=None if original is None else read_id(original, "original_id", _WHOSE),
             duration_seconds=None if duration is None else _read_number(duration, "duration_seconds"),
             novel_ranges=tuple(map(_read_range, _read_list(data, "novel_ranges"))),
             matches=tuple(map(_read_match, _read_list(data, "matches"))),
@@ -133,7 +133,7 @@ def _read_match(item: object) -> MatchSummary:
         return _read_number(require(item, name, "match"), name)
 
     return MatchSummary(
-        recording_id=_read_id(require(item, "recording_id", "match"), "recording_id"),
+        recording_id=read_id(require(item, "recording_id", "match"), "recording_id", _WHOSE),
         query_start_seconds=number("query_start_seconds"),
         query_end_seconds=number("query_end_seconds"),
         reference_start_seconds=number("reference_start_seconds"),
@@ -163,10 +163,3 @@ def _read_number(value: object, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise InputError(f"The {name} of the {_WHOSE} is no number.")
     return float(value)
-
-
-def _read_id(value: object, name: str) -> UUID:
-    try:
-        return UUID(str(value))
-    except ValueError as error:
-        raise InputError(f"The {name} of the {_WHOSE} is no UUID: {value!r}.") from error

@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 
 from sonicgen.domain.recording import RECORDING_NAMESPACE
 from sonicgen.errors import InputError
-from sonicgen.events.envelope import CloudEvent, open_envelope, read_time, require
+from sonicgen.events.envelope import CloudEvent, open_envelope, read_id, read_time, require
 
 TYPE = "sonicgen.video.discovered.v1"
 SOURCE = "//sonicgen/channel_ingest"
@@ -77,12 +77,12 @@ class VideoDiscovered:
         if isinstance(asked, bool) or not isinstance(asked, int):
             raise InputError(f"The round of the {_WHOSE} is no whole number.")
         return cls(
-            video_id=_read_id(require(data, "video_id", _WHOSE), "video_id"),
+            video_id=read_id(require(data, "video_id", _WHOSE), "video_id", _WHOSE),
             url=str(require(data, "url", _WHOSE)),
             title=str(data.get("title") or ""),
             time=time,
             youtube_id=data.get("youtube_id") or None,
-            source_id=None if source is None else _read_id(source, "source_id"),
+            source_id=None if source is None else read_id(source, "source_id", _WHOSE),
             duration_seconds=None if duration is None else float(duration),
             published_at=read_time(str(data.get("published_at") or "")),
             round=asked,
@@ -97,10 +97,3 @@ def parse_video_discovered(event: CloudEvent | Mapping[str, Any]) -> VideoDiscov
     if envelope.time is None:
         raise InputError(f"The {_WHOSE} has no time.")
     return VideoDiscovered.from_data(envelope.data, envelope.time)
-
-
-def _read_id(value: object, name: str) -> UUID:
-    try:
-        return UUID(str(value))
-    except ValueError as error:
-        raise InputError(f"The {name} of the {_WHOSE} is no UUID: {value!r}.") from error
