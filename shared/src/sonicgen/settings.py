@@ -52,6 +52,7 @@ class Settings(BaseSettings):
 
     false_positive_rate: float = Field(default=1e-3, gt=0, lt=1, alias="SONICGEN_FALSE_POSITIVE_RATE")
     duplicate_coverage: float = Field(default=0.9, gt=0, le=1, alias="SONICGEN_DUPLICATE_COVERAGE")
+    trusted_channels: str = Field(default="", alias="SONICGEN_TRUSTED_CHANNELS")
     match_policy: Literal["chance", "v1", "v2"] = Field(default="chance", alias="SONICGEN_MATCH_POLICY")
     lease_seconds: float = Field(default=30.0, ge=1, alias="SONICGEN_LEASE_SECONDS")
 
@@ -109,6 +110,11 @@ class Settings(BaseSettings):
     def allowed_places(self) -> frozenset[str]:
         """The private places, each as "host:port", that links may lead to all the same."""
         return frozenset(place.strip().lower() for place in self.allowed_hosts.split(",") if place.strip())
+
+    @property
+    def trusted_channel_ids(self) -> frozenset[str]:
+        """The channels that are the source of what others hold too."""
+        return frozenset(channel.strip() for channel in self.trusted_channels.split(",") if channel.strip())
 
     @property
     def transcription_provider(self) -> Literal["assemblyai", "local"] | None:

@@ -178,3 +178,17 @@ def test_real_recordings() -> None:
         best = find_matches(fingerprint_of(clip), real)[0]
         assert best.recording == number
         assert best.decision is Decision.MATCH
+
+
+def test_a_repeated_bar_hides_nothing_behind_an_advert_of_its_length() -> None:
+    bar = music(2.5, seed=31)
+    piece = np.concatenate([np.tile(bar, 6), music(35.0, seed=32)])
+    index = MemoryIndex()
+    index.add(0, fingerprint_of(piece))
+    cut_open = round(20 * SAMPLE_RATE_HZ)
+    edition = np.concatenate([piece[:cut_open], music(2.5, seed=33), piece[cut_open:]])
+    found = sure(find_matches(fingerprint_of(edition), index))
+    behind = max(found, key=lambda match: match.query_end_seconds)
+    assert behind.query_start_seconds == pytest.approx(22.5, abs=0.2)
+    assert behind.reference_start_seconds == pytest.approx(20.0, abs=0.2)
+    assert behind.query_seconds > 27.0

@@ -107,7 +107,9 @@ def _print_recording(recording: Recording) -> None:
     for place in filter(None, (recording.source_uri, recording.published_uri)):
         output.print(f"  {escape(place)}", soft_wrap=True)
     if recording.original_video_id:
-        output.print(f"  original: {recording.original_video_id}")
+        output.print(
+            f"  original: {recording.original_video_id} [dim](why: sonicgen original {str(recording.id)[:8]})[/]"
+        )
 
 
 def forget(

@@ -21,6 +21,7 @@ from sonicgen.cli import (
     find,
     index,
     ingest,
+    original,
     retry,
     search,
     transcribe,
@@ -49,6 +50,7 @@ app.command("transcript")(transcripts.transcript)
 app.command("edit")(transcripts.edit)
 app.command("list")(catalogue.list_recordings)
 app.command("show")(catalogue.show)
+app.command("original")(original.original)
 app.command("costs")(costs.costs)
 app.command("transcribe")(transcribe.transcribe)
 app.command("forget")(catalogue.forget)

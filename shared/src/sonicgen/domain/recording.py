@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid5
 
+from sonicgen.domain.quality import Quality
 from sonicgen.errors import ConflictError
 
 # The namespace of recording ids. It must never change: ids of known recordings derive from it.
@@ -72,9 +73,9 @@ class Recording:
     """One recording that SonicGen knows.
 
     `number` is its place in the order of arrival in the index (postings carry it); `index_version` is the fingerprint
-    algorithm that made its postings, None where it has none. A video that was discovered and not yet downloaded has no
-    object: its bucket and object_name are empty, generation and size_bytes are 0. `published_uri` is where it was
-    published, None for what was uploaded by hand.
+    algorithm that made its postings, None where it has none; `quality` how good it sounds, once it was heard. A video
+    that was discovered and not yet downloaded has no object: its bucket and object_name are empty, generation and
+    size_bytes are 0. `published_uri` is where it was published, None for what was uploaded by hand.
     """
 
     id: UUID
@@ -99,6 +100,7 @@ class Recording:
     published_uri: str | None = None
     published_at: datetime | None = None
     channel_id: str | None = None
+    quality: Quality | None = None
 
     @property
     def is_stored(self) -> bool:

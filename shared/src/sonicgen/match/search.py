@@ -136,14 +136,17 @@ class _Search:
     def _is_explained(self, window: plan.Window, alignment: Alignment, tempo_apart: float) -> bool:
         """Return whether an alignment (whole query's frames) lies on the line of a sure match that was already found.
 
-        One that is not sure may be a likeness of the true place, seen under the wrong warp: it hides nothing.
+        One that is not sure may be a likeness of the true place, seen under the wrong warp: it hides nothing. Nor does
+        a match that lies elsewhere: the line of a likeness before an inserted advert is that of the sound behind it.
         """
-        first, last = self._query.frames[window.first], self._query.frames[window.last - 1]
-        middle = (int(first) + int(last)) / 2
+        first, last = int(self._query.frames[window.first]), int(self._query.frames[window.last - 1])
+        middle = (first + last) / 2
         for span, expected in self.found:
             line = span.line_at(middle)
+            common = min(last, span.last_frame) - max(first, span.first_frame)
             if (
                 self._is_sure(expected)
+                and common >= min(last - first, span.last_frame - span.first_frame) / 2
                 and span.alignment.recording == alignment.recording
                 and abs(line.tempo - alignment.tempo) <= tempo_apart
                 and abs(line.at(middle) - alignment.at(middle)) <= EXPLAINED_FRAMES

@@ -45,12 +45,28 @@ class Verdict:
     detail: str | None = None
 
 
-def judge(heard: Heard, matches: Sequence[Match], known: Mapping[int, Recording], duplicate_coverage: float) -> Verdict:
+# Of the recordings that hold another (number: share of its sound), the one that it is a copy of; None when it is none.
+Choose = Callable[[Mapping[int, float]], int | None]
+
+
+def most(shares: Mapping[int, float]) -> int | None:
+    """Choose the recording that holds most, the earliest of equals."""
+    return max(shares, key=lambda number: (shares[number], -number), default=None)
+
+
+def judge(
+    heard: Heard,
+    matches: Sequence[Match],
+    known: Mapping[int, Recording],
+    duplicate_coverage: float,
+    choose: Choose = most,
+) -> Verdict:
     """Return a recording's verdict from what was heard and what it matched.
 
-    It is a copy when one single recording holds `duplicate_coverage` of its sound, and half of that part of it which is
-    not shared with many (`sonicgen.origin.shared`). A copy's novel stretches are indexed all the same, so that nothing
-    is ever lost to the index; whatever is not a copy is indexed whole, and its matches with others stay on record.
+    It can be a copy when one single recording holds `duplicate_coverage` of its sound, and half of that part of it
+    which is not shared with many (`sonicgen.origin.shared`); `choose` says whether it is, and whose. A copy's novel
+    stretches are indexed all the same, so that nothing is ever lost to the index; whatever is not a copy is indexed
+    whole, and its matches with others stay on record.
     """
     if not heard.is_enough:
         reason = Reason.SILENT if heard.is_silent else Reason.TOO_SHORT
@@ -61,9 +77,13 @@ def judge(heard: Heard, matches: Sequence[Match], known: Mapping[int, Recording]
             ranges[match.recording].append((match.query_start_seconds, match.query_end_seconds))
     shares = {number: heard.share(union(pieces)) for number, pieces in ranges.items()}
     shared = _shared(heard, matches, known)
-    shares = {number: share for number, share in shares.items() if _holds_own(heard, ranges[number], shared)}
-    best = max(shares, key=lambda number: (shares[number], -number), default=None)
-    if best is None or shares[best] < duplicate_coverage:
+    shares = {
+        number: share
+        for number, share in shares.items()
+        if share >= duplicate_coverage and _holds_own(heard, ranges[number], shared)
+    }
+    best = choose(shares)
+    if best is None:
         reason = Reason.TRUNCATED if heard.is_truncated else Reason.NEW
         return Verdict(MatchStatus.FINGERPRINTED, reason, None, [(0.0, heard.seconds)])
     everything = [piece for pieces in ranges.values() for piece in pieces]

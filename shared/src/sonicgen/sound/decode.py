@@ -15,8 +15,10 @@ import av.filter
 import numpy as np
 from numpy.typing import NDArray
 
+from sonicgen.domain.quality import Quality
 from sonicgen.domain.recording import Reason
 from sonicgen.errors import MediaError
+from sonicgen.sound.quality import QualityMeter
 from sonicgen.sound.spectrum import SAMPLE_RATE_HZ
 
 BLOCK_SAMPLES = 65_536  # 5.9 s a block: fastest of what was tried (1,360 × real time against 1,000 to 1,240 for less)
@@ -99,8 +101,9 @@ class Decoder:
 
     `source` is a path or a binary file object; one that is not seekable is read as a stream. Blocks have
     `block_samples`, but for the last. Channels are mixed down; what cannot be decoded is left out.
-    After the iteration `truncated` says whether the file was damaged or ended early. `duration_seconds` is what
-    the file says of its own length, known once the first block is there. Raises MediaError (reason EMPTY_FILE,
+    After the iteration `truncated` says whether the file was damaged or ended early, and `quality` how good it sounds
+    (None when it is nothing but silence). `duration_seconds` is what the file says of its own length, known once the
+    first block is there. Raises MediaError (reason EMPTY_FILE,
     NOT_AUDIO, NO_AUDIO_STREAM); an error of the file object itself comes through as it is.
     """
 
@@ -113,6 +116,7 @@ class Decoder:
         self.truncated = False
         self.duration_seconds: float | None = None
         self.samples = 0
+        self.quality: Quality | None = None
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         if isinstance(self._given, str | Path):
@@ -128,10 +132,14 @@ class Decoder:
         with _open(source) as container:
             stream = _first_audio_stream(container)
             self._read_length(container, stream, head)
-            for frame in _resampled(self._frames(container, stream, source), self._rate_hz, self._block_samples):
+            meter = QualityMeter()
+            frames = self._frames(container, stream, source, meter)
+            for frame in _resampled(frames, self._rate_hz, self._block_samples):
                 block = frame.to_ndarray()[0]
                 self.samples += len(block)
+                meter.hear(block)
                 yield block
+            self.quality = meter.finish()
         if not self.samples:
             raise MediaError(Reason.NOT_AUDIO, "The file looks like audio, but no sound could be decoded from it.")
         seconds = self.samples / self._rate_hz
@@ -149,8 +157,13 @@ class Decoder:
             self.duration_seconds = container.duration / av.time_base
 
     def _frames(
-        self, container: av.container.InputContainer, stream: av.AudioStream, source: _Source | _Pipe
+        self,
+        container: av.container.InputContainer,
+        stream: av.AudioStream,
+        source: _Source | _Pipe,
+        meter: QualityMeter,
     ) -> Iterator[av.AudioFrame]:
+        codec = stream.codec_context.name
         packets = container.demux(stream)
         while (packet := self._next_packet(packets, source)) is not None:
             self.truncated |= packet.is_corrupt
@@ -162,6 +175,7 @@ class Decoder:
             for frame in frames:
                 if isinstance(frame, av.AudioFrame) and frame.samples:
                     self.truncated |= frame.is_corrupt
+                    meter.look(frame, codec)
                     yield frame
 
     def _next_packet(

@@ -10,6 +10,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from sonicgen.domain.quality import Quality
 from sonicgen.sound.decode import Decoder
 from sonicgen.sound.landmarks import index_landmarks, query_landmarks
 from sonicgen.sound.packing import pack_peaks, unpack_peaks
@@ -32,12 +33,16 @@ MINIMUM_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """All peaks of a recording, with its length; `truncated` when the file was damaged or ended early."""
+    """All peaks of a recording, with its length; `truncated` when the file was damaged or ended early.
+
+    `quality` is None for what came as samples, or holds no sound.
+    """
 
     peaks: Peaks
     seconds: float
     version: int = VERSION
     truncated: bool = False
+    quality: Quality | None = None
 
 
 def is_silent(fingerprint: Fingerprint) -> bool:
@@ -71,11 +76,11 @@ class Fingerprinter:
         for rows in self._spectrum.feed(block):
             self._finder.feed(rows)
 
-    def finish(self, *, truncated: bool = False) -> Fingerprint:
+    def finish(self, *, truncated: bool = False, quality: Quality | None = None) -> Fingerprint:
         """Return the fingerprint of all that was fed; nothing may be fed afterwards."""
         for rows in self._spectrum.finish():
             self._finder.feed(rows)
-        return Fingerprint(self._finder.finish(), self.seconds, VERSION, truncated)
+        return Fingerprint(self._finder.finish(), self.seconds, VERSION, truncated, quality)
 
 
 def fingerprint(source: str | Path | BinaryIO, on_progress: Callable[[float], None] | None = None) -> Fingerprint:
@@ -92,7 +97,7 @@ def fingerprint(source: str | Path | BinaryIO, on_progress: Callable[[float], No
         if on_progress is not None and maker.seconds >= reported + 60.0:
             reported = maker.seconds
             on_progress(reported)
-    return maker.finish(truncated=decoder.truncated)
+    return maker.finish(truncated=decoder.truncated, quality=decoder.quality)
 
 
 def warm_up() -> None:

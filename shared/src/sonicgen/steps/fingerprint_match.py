@@ -30,6 +30,7 @@ from sonicgen.events.recording_fingerprinted import MatchSummary, RecordingFinge
 from sonicgen.log import log, log_context, setup_logging
 from sonicgen.match.search import find_matches
 from sonicgen.match.search import warm_up as warm_up_search
+from sonicgen.origin.evidence import Traits, weigh
 from sonicgen.origin.ranges import complement
 from sonicgen.origin.verdict import MINIMUM_NOVEL_SECONDS, Heard, judge
 from sonicgen.settings import settings
@@ -37,6 +38,9 @@ from sonicgen.sound.fingerprint import Fingerprint, has_enough_sound, is_silent
 from sonicgen.sound.fingerprint import fingerprint as take_fingerprint
 from sonicgen.sound.landmarks import index_landmarks
 from sonicgen.sound.stretches import peaks_within, share_within
+from sonicgen.steps.origin_changes import Succession, by_person, carry_out
+from sonicgen.steps.originals import Origins
+from sonicgen.steps.retry_recording import FUNCTION, retry_recording
 from sonicgen.steps.search_index import PostgresIndex, packed_segments
 from sonicgen.steps.services import Services
 from sonicgen.store import matches as match_store
@@ -46,7 +50,6 @@ from sonicgen.store.matches import StoredMatch
 
 logger = logging.getLogger(__name__)
 
-FUNCTION = "fingerprint_match"
 TOPIC = "recording-fingerprinted"
 # What the work on a new recording enters, in this order; the tests kill it in each.
 STEPS = ("claiming", "decoding", "matching", "storing", "committing", "publishing", "finishing")
@@ -96,6 +99,7 @@ class _Work:
         self._id = _id(services, upload)
         self._stream: ObjectReader | None = None
         self._reported_at = 0.0
+        self._released: list[Recording] = []
 
     def run(self, claim: Claim) -> dict[str, object]:
         """Do what is left to do; returns what the ledger keeps."""
@@ -112,6 +116,8 @@ class _Work:
         self._enter("publishing")
         recording = recordings.get(self._database, self._id)
         self._publish(recording)
+        for released in self._released:
+            retry_recording(self._services, released)
         with suppress(SonicGenError):  # a stale progress bar expires by itself
             clear_progress(str(self._id))
         self._enter("finishing")
@@ -161,7 +167,7 @@ class _Work:
         if self._upload.md5 is None:
             return False
         original = recordings.find_identical(self._database, self._upload.md5, self._upload.size_bytes, not_id=self._id)
-        if original is None:
+        if original is None or not self._is_copy_of_identical(original):
             return False
         self._enter("storing")
         with self._database.transaction() as connection:
@@ -173,7 +179,20 @@ class _Work:
                 duration_seconds=original.duration_seconds,
                 original_id=original.id,
             )
+            recordings.set_quality(connection, self._id, original.quality)
         return True
+
+    def _is_copy_of_identical(self, original: Recording) -> bool:
+        """Return whether nothing tells for the later upload of the same bytes; otherwise it is compared in full."""
+        recording = recordings.get(self._database, self._id)
+        if by_person(self._database, self._id) is not None:
+            return False
+        trusted = self._services.settings.trusted_channel_ids
+        traits = [
+            Traits(r.id, r.created_at or datetime.now(UTC), r.published_at, is_trusted=r.channel_id in trusted)
+            for r in (original, recording)
+        ]
+        return weigh(*traits).log_odds > 0
 
     def _fingerprint_and_match(self) -> None:
         self._enter("decoding")
@@ -222,7 +241,11 @@ class _Work:
             is_truncated=fingerprint.truncated,
             share=partial(share_within, fingerprint),
         )
-        verdict = judge(heard, found, known, self._services.settings.duplicate_coverage)
+        recording = recordings.get(self._database, self._id)
+        pairs = [(known[match.recording], match) for match in found]
+        origins = Origins(self._database, self._services.settings, recording, fingerprint, pairs)
+        verdict = judge(heard, found, known, self._services.settings.duplicate_coverage, origins.choose)
+        changes = origins.settle(verdict.original) if heard.is_enough else Succession()
         recordings.finish(
             connection,
             self._id,
@@ -232,13 +255,16 @@ class _Work:
             duration_seconds=fingerprint.seconds,
             original_id=verdict.original.id if verdict.original else None,
         )
-        match_store.replace(connection, self._id, [(known[match.recording].id, match) for match in found], FUNCTION)
+        recordings.set_quality(connection, self._id, fingerprint.quality)
+        match_store.replace(connection, self._id, [(other.id, match) for other, match in pairs], FUNCTION)
         if verdict.indexed:
             whole = verdict.original is None
             peaks = fingerprint.peaks if whole else peaks_within(fingerprint, verdict.indexed)
             keys, frames = index_landmarks(peaks)
             segments = packed_segments(peaks)
             postings.store(connection, self._id, keys, frames, segments, index_version=fingerprint.version)
+        carry_out(connection, recording, verdict.original, changes)
+        self._released = changes.released
         self._enter("committing")
         self._claim.ensure_held()  # a worker that was taken for dead must not write after its successor
 

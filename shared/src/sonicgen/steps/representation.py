@@ -26,6 +26,7 @@ def recording_json(recording: Recording) -> dict[str, object]:
         "explanation": recording.explain(),
         "duration_seconds": recording.duration_seconds,
         "original_video_id": str(recording.original_video_id) if recording.original_video_id else None,
+        "quality": recording.quality.to_json() if recording.quality else None,
         "attempts": recording.attempts,
         "created_at": recording.created_at.isoformat() if recording.created_at else None,
         "updated_at": recording.updated_at.isoformat() if recording.updated_at else None,

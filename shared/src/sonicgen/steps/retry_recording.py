@@ -6,10 +6,10 @@ from sonicgen.cloud.bus import publish_message
 from sonicgen.domain.recording import Recording
 from sonicgen.errors import InputError
 from sonicgen.events.objects import ObjectFinalized
-from sonicgen.steps import fingerprint_match
 from sonicgen.steps.services import Services
 from sonicgen.store import recordings
 
+FUNCTION = "fingerprint_match"  # who does the work, by its name in the event ledger
 TOPIC = "media-objects"
 
 
@@ -33,5 +33,5 @@ def retry_recording(services: Services, recording: Recording) -> None:
         event_id="",
         video_id=recording.id,
     )
-    services.ledger.reopen(fingerprint_match.FUNCTION, upload.identity)
+    services.ledger.reopen(FUNCTION, upload.identity)
     publish_message(TOPIC, *upload.to_notification())

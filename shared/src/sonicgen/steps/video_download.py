@@ -32,7 +32,7 @@ from sonicgen.log import log, log_context, setup_logging
 from sonicgen.services.downloader import Downloaded
 from sonicgen.services.scratch import sweep
 from sonicgen.settings import settings
-from sonicgen.steps import fingerprint_match
+from sonicgen.steps import retry_recording
 from sonicgen.steps.services import Services
 from sonicgen.store import downloads, recordings
 
@@ -197,7 +197,7 @@ class _Work:
                 video_id=self._id,
             )
             with suppress(LeaseHeldError):  # somebody is at it right now
-                self._services.ledger.reopen(fingerprint_match.FUNCTION, upload.identity)
+                self._services.ledger.reopen(retry_recording.FUNCTION, upload.identity)
             publish_message(MEDIA_OBJECTS, *upload.to_notification())
         return downloads.store(
             self._database,

@@ -82,6 +82,24 @@ def replace(connection: Connection, video_id: UUID, found: Iterable[tuple[UUID, 
         raise ConflictError("A recording among the matches was forgotten meanwhile.") from error
 
 
+def add(connection: Connection, rows: Iterable[tuple[UUID, UUID, Match]], decided_by: str) -> None:
+    """Put (recording, reference, match) on record in the caller's transaction, in place of what was there of a pair."""
+    values = [
+        {
+            **asdict(match),
+            "video_id": video_id,
+            "reference_id": reference_id,
+            "decision": match.decision.value,
+            "decided_by": decided_by,
+        }
+        for video_id, reference_id, match in rows
+    ]
+    pairs = {(row["video_id"], row["reference_id"]) for row in values}
+    with connection.cursor() as cursor:
+        cursor.executemany(_SQL["delete_pair"], [{"video_id": v, "reference_id": r} for v, r in pairs])
+        cursor.executemany(_SQL["insert"], values)
+
+
 def of(database: Database, video_id: UUID) -> list[StoredMatch]:
     """Return what a recording was found to hold of others, in the order of its own time."""
     return _read(database, "of", video_id)

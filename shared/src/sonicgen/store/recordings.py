@@ -10,7 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
 
+from sonicgen.domain.quality import Quality
 from sonicgen.domain.recording import MatchStatus, Reason, Recording
 from sonicgen.errors import InputError, NotFoundError
 from sonicgen.store.database import Connection, Database
@@ -105,6 +107,18 @@ def finish(
     return _recording(row)
 
 
+def set_quality(connection: Connection, recording_id: UUID, quality: Quality | None) -> None:
+    """Keep how good a recording sounds, in the caller's transaction."""
+    values = {"id": recording_id, "quality": None if quality is None else Jsonb(quality.to_json())}
+    connection.execute(_SQL["set_quality"], values)
+
+
+def move_copy(connection: Connection, recording_id: UUID, original_id: UUID, detail: str) -> bool:
+    """Make a copy the copy of another recording, in the caller's transaction; whether it is a copy (still)."""
+    values = {"id": recording_id, "original_id": original_id, "reason_detail": detail}
+    return connection.execute(_SQL["move_copy"], values).fetchone() is not None
+
+
 def get(database: Database, recording_id: UUID) -> Recording:
     """Return one recording.
 
@@ -194,6 +208,13 @@ def copies_of(database: Database, recording_id: UUID) -> list[Recording]:
         return _recordings(connection.execute(_SQL["copies_of"], {"id": recording_id}).fetchall())
 
 
+def by_ids(database: Database, ids: Collection[UUID]) -> dict[UUID, Recording]:
+    """Return the recordings with these ids; one that was forgotten is not among them."""
+    with database.transaction() as connection:
+        rows = connection.execute(_SQL["by_ids"], {"ids": list(ids)}).fetchall()
+    return {row["id"]: _recording(row) for row in rows}
+
+
 def pending_since(database: Database, seconds: float, limit: int) -> list[Recording]:
     """Return recordings that are pending and that nobody has claimed for this long: those that lost their worker."""
     with database.transaction() as connection:
@@ -257,4 +278,5 @@ def _recording(row: DictRow) -> Recording:
         published_uri=row["source_uri"],
         published_at=row["published_at"],
         channel_id=row["channel_id"],
+        quality=None if row["quality"] is None else Quality.from_json(row["quality"]),
     )

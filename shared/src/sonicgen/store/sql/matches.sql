@@ -1,6 +1,9 @@
 -- name: delete_of
 delete from matches where video_id = %(video_id)s;
 
+-- name: delete_pair
+delete from matches where video_id = %(video_id)s and reference_video_id = %(reference_id)s;
+
 -- name: insert
 insert into matches (
     video_id, reference_video_id, query_start_seconds, query_end_seconds, reference_start_seconds,

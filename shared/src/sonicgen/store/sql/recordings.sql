@@ -35,6 +35,17 @@ select * from videos where id = %(id)s;
 -- name: by_numbers
 select * from videos where number = any(%(numbers)s::bigint[]);
 
+-- name: by_ids
+select * from videos where id = any(%(ids)s::uuid[]);
+
+-- name: set_quality
+update videos set quality = %(quality)s where id = %(id)s;
+
+-- name: move_copy
+update videos set original_video_id = %(original_id)s, reason_detail = %(reason_detail)s
+where id = %(id)s and match_status = 'matched'
+returning id;
+
 -- name: find_by_name
 select * from videos
 where title = %(text)s or object_name = %(text)s or youtube_id = %(text)s

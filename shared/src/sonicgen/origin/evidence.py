@@ -1,0 +1,178 @@
+"""Which of two recordings that hold the same sound is the source of the other: evidence, weighed.
+
+Each piece of evidence is a weight in log-odds (natural logarithm); their sum is the logarithm of the odds that the one
+is the source. The weights are judgement, not fitted: nobody publishes pairs of which the source is known. What they
+have to get right is their order, and that is tested (bench/origin.py): an earlier date beats a better sound, a longer
+version beats an excerpt, a compilation is the source of nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sonicgen.domain.quality import Quality
+
+# Full weight from some days on; within a day a feed and a channel of the same publisher may be in any order.
+_PUBLISHED = 3.0
+_TRUSTED = 4.0  # more than a date: reposts are dated back, a channel that was named as trusted was looked at
+# A whole version is rarely made from its excerpt. But intros and adverts are added and cut away every day: up to a
+# quarter more says nothing; from twice as long on it counts in full. A date of days outweighs it.
+_WHOLE_MOST, _WHOLE_FROM, _WHOLE_FULL = 2.5, 1.25, 2.0
+_COMPILATION = 6.0  # more than any other two together
+_BANDWIDTH_PER_OCTAVE, _BANDWIDTH_MOST = 1.5, 3.0
+_BANDWIDTH_LEAST_OCTAVES = 0.05  # two excerpts of one file differ by up to 3 %
+_NOISE_PER_DB, _NOISE_MOST = 0.25, 3.0
+_NOISE_LEAST_DB = 3.0  # copies at 128 kb/s and their sources differ by up to 1 dB
+_CLIPPED_MOST, _CLIPPED_LEAST_SHARE = 1.0, 1e-4
+_LOSSLESS = 0.3  # anything can be saved as FLAC
+_FASTER = 0.7  # material is sped up more often than slowed down
+_FASTER_LEAST = 0.004  # natural logarithm; resampling and drift are below
+# With nothing else to go by: less than the least of the others, so that the order in which an archive is read decides
+# between equals only.
+_ARRIVED = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What is known of a recording that says whether it is a source.
+
+    `is_compilation`: it holds parts of several others that are something else beyond.
+    """
+
+    id: UUID
+    arrived_at: datetime
+    published_at: datetime | None = None
+    quality: Quality | None = None
+    is_trusted: bool = False
+    is_compilation: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One reason: its stable code, its weight (positive: for the one being the source) and a sentence for people."""
+
+    kind: str
+    weight: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """How likely one recording is the source of another, and why, the weightiest reason first."""
+
+    log_odds: float
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def probability(self) -> float:
+        """Return the odds as a probability."""
+        return 1.0 / (1.0 + math.exp(-self.log_odds))
+
+    def to_json(self) -> dict[str, object]:
+        """Return the documented form."""
+        return {
+            "probability": round(self.probability, 4),
+            "evidence": [{"kind": e.kind, "weight": round(e.weight, 2), "text": e.text} for e in self.evidence],
+        }
+
+
+def weigh(source: Traits, copy: Traits, *, surplus: float = 1.0, speed: float = 1.0) -> Weighed:
+    """Return how likely `source` is where `copy` comes from.
+
+    `surplus` is how many times as long as the copy the source is (at the source's speed), `speed` how fast the copy
+    plays what they have in common (1.02: two percent faster).
+    """
+    found = [
+        *_published(source, copy),
+        *_structure(source, copy, surplus),
+        *_speed(speed),
+        *_trust(source, copy),
+        *_sound(source.quality, copy.quality),
+        *_arrival(source, copy),
+    ]
+    found.sort(key=lambda evidence: -abs(evidence.weight))
+    return Weighed(math.fsum(evidence.weight for evidence in found), tuple(found))
+
+
+def _published(source: Traits, copy: Traits) -> list[Evidence]:
+    if source.published_at is None or copy.published_at is None:
+        return []
+    days = (copy.published_at - source.published_at).total_seconds() / 86_400
+    weight = math.copysign(_PUBLISHED * (1 - 2 ** -abs(days)), days)
+    if abs(weight) < 0.01:
+        return []
+    how = f"{abs(days):.0f} days" if abs(days) >= 2 else f"{abs(days) * 24:.0f} hours"
+    return [Evidence("published", weight, f"It was published {how} {'earlier' if days > 0 else 'later'}.")]
+
+
+def _structure(source: Traits, copy: Traits, surplus: float) -> list[Evidence]:
+    found = []
+    longer = max(surplus, 1 / max(surplus, 1e-3))
+    if longer > _WHOLE_FROM:
+        share = min(1.0, math.log(longer / _WHOLE_FROM) / math.log(_WHOLE_FULL / _WHOLE_FROM))
+        weight = _WHOLE_MOST * share * (1 if surplus > 1 else -1)
+        found.append(
+            Evidence("whole", weight, f"{'It' if surplus > 1 else 'The other'} is {longer:.2g} times as long.")
+        )
+    if source.is_compilation != copy.is_compilation:
+        weight = -_COMPILATION if source.is_compilation else _COMPILATION
+        whose = "It" if source.is_compilation else "The other"
+        found.append(Evidence("compilation", weight, f"{whose} is put together from parts of several recordings."))
+    return found
+
+
+def _speed(speed: float) -> list[Evidence]:
+    if abs(math.log(speed)) < _FASTER_LEAST:
+        return []
+    faster = speed > 1.0
+    how = f"{abs(speed - 1.0):.1%} {'slower' if faster else 'faster'}"
+    return [Evidence("speed", _FASTER if faster else -_FASTER, f"It plays {how} than the other.")]
+
+
+def _trust(source: Traits, copy: Traits) -> list[Evidence]:
+    if source.is_trusted == copy.is_trusted:
+        return []
+    if source.is_trusted:
+        return [Evidence("trusted", _TRUSTED, "Its channel is one of the trusted ones.")]
+    return [Evidence("trusted", -_TRUSTED, "The other's channel is one of the trusted ones.")]
+
+
+def _sound(source: Quality | None, copy: Quality | None) -> list[Evidence]:
+    if source is None or copy is None:
+        return []
+    found = []
+    octaves = math.log2(max(source.bandwidth_hz, 100.0) / max(copy.bandwidth_hz, 100.0))
+    decibels = copy.noise_db - source.noise_db
+    is_noise = abs(decibels) >= _NOISE_LEAST_DB
+    # Noise that was added fills the top of the spectrum too.
+    if abs(octaves) > _BANDWIDTH_LEAST_OCTAVES and not (is_noise and octaves * decibels < 0):
+        weight = _limited(octaves * _BANDWIDTH_PER_OCTAVE, _BANDWIDTH_MOST)
+        text = f"Its sound reaches up to {source.bandwidth_hz / 1000:.1f} kHz, the other's to "
+        found.append(Evidence("bandwidth", weight, f"{text}{copy.bandwidth_hz / 1000:.1f} kHz."))
+    if is_noise:
+        weight = _limited(decibels * _NOISE_PER_DB, _NOISE_MOST)
+        found.append(
+            Evidence("noise", weight, f"It is {abs(decibels):.0f} dB {'less' if decibels > 0 else 'more'} noisy.")
+        )
+    clipped = math.log10((copy.clipped_share + _CLIPPED_LEAST_SHARE) / (source.clipped_share + _CLIPPED_LEAST_SHARE))
+    if abs(clipped) > 0.3:
+        weight = _limited(clipped, _CLIPPED_MOST)
+        found.append(Evidence("clipped", weight, f"{'The other' if clipped > 0 else 'It'} is clipped."))
+    if source.is_lossless != copy.is_lossless:
+        weight = _LOSSLESS if source.is_lossless else -_LOSSLESS
+        found.append(Evidence("lossless", weight, f"{'It' if source.is_lossless else 'The other'} is a lossless file."))
+    return found
+
+
+def _arrival(source: Traits, copy: Traits) -> list[Evidence]:
+    earlier = (source.arrived_at, source.id) < (copy.arrived_at, copy.id)
+    return [
+        Evidence("arrived", _ARRIVED if earlier else -_ARRIVED, f"It was added {'before' if earlier else 'after'} it.")
+    ]
+
+
+def _limited(weight: float, most: float) -> float:
+    return max(-most, min(most, weight))

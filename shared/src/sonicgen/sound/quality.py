@@ -1,0 +1,124 @@
+"""How good a recording sounds: how far up its spectrum reaches, how much is clipped, how far noise lies below it.
+
+A copy is rarely better than what it was made from: every codec takes a piece of the top, and a re-encoding keeps what
+an earlier one took away. Spectrum and clipping are looked at as the file holds the sound, before it is resampled.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from sonicgen.domain.quality import Quality
+
+# One look a second keeps the cost at 0.2 % of decoding; the ten-hour file has 36,000 of them.
+LOOK_EVERY_SECONDS = 1.0
+_FFT_SIZE = 1_024  # an AAC frame; 43 Hz at 44.1 kHz
+# Codecs empty the bins above their limit, resamplers leave -90 dB and less there: what is 75 dB below the strongest bin
+# on average is empty. Music and speech at full bandwidth stay 15 dB above that at 15 kHz.
+_EMPTY_DB = -75.0
+# The spectrum is judged window by window and the middle one counts: an intro of some seconds must not speak for the
+# whole. Windows this far below the loudest are pauses, whose top is empty in every recording.
+_WINDOW_LOOKS = 5
+_PAUSE_SHARE = 0.01
+_CLIPPED_LEVEL = 0.999
+# Levels are counted in bins of 1 dB; below -100 dB of full scale there is nothing at all, which tells of no noise.
+_LOWEST_DB = -100
+_LEVEL_SAMPLES = 256  # 23 ms at 11,025 Hz, shorter than the pauses between words
+# Pauses of speech are a fifth of it and more; less than that may be an intro that others do not have.
+_NOISE_SHARE, _LOUD_SHARE = 0.15, 0.85
+_LOSSLESS = frozenset({"flac", "alac", "wavpack", "ape", "tta", "truehd", "mlp"})
+
+
+class QualityMeter:
+    """Follows a file's decoding and says in the end how good it sounded."""
+
+    def __init__(self) -> None:
+        self._next_look_seconds = 0.0
+        self._seconds = 0.0
+        self._levels = np.zeros(-_LOWEST_DB + 1, np.int64)
+        self._window = np.zeros(_FFT_SIZE // 2 + 1)  # power, summed over the looks of the window: loud ones weigh most
+        self._looks = 0
+        self._bandwidths: list[tuple[float, float]] = []  # of each window: power, Hz
+        self._rate_hz = 0
+        self._looked = self._clipped = 0
+        self._codec = ""
+
+    def look(self, frame: av.AudioFrame, codec: str) -> None:
+        """Take a frame as it was decoded; most are let pass."""
+        self._seconds += frame.samples / frame.sample_rate
+        if self._seconds < self._next_look_seconds or frame.samples < _FFT_SIZE // 2:
+            return
+        self._next_look_seconds = self._seconds + LOOK_EVERY_SECONDS
+        if frame.sample_rate != self._rate_hz:
+            self._close_window()
+            self._rate_hz = frame.sample_rate
+        self._codec = codec
+        samples = _one_channel(frame)
+        self._clipped += int(np.count_nonzero(np.abs(samples) >= _CLIPPED_LEVEL))
+        self._looked += len(samples)
+        piece = np.zeros(_FFT_SIZE, np.float32)
+        piece[: len(samples)] = samples[:_FFT_SIZE]
+        self._window += np.abs(np.fft.rfft(piece * _SHAPE)) ** 2
+        self._looks += 1
+        if self._looks == _WINDOW_LOOKS:
+            self._close_window()
+
+    def hear(self, block: NDArray[np.float32]) -> None:
+        """Take a block of the resampled sound."""
+        whole = len(block) // _LEVEL_SAMPLES * _LEVEL_SAMPLES
+        power = np.square(block[:whole], dtype=np.float32).reshape(-1, _LEVEL_SAMPLES).mean(axis=1)
+        decibels = np.floor(10 * np.log10(power + 1e-20)).astype(np.int64)
+        self._levels += np.bincount(np.clip(decibels, _LOWEST_DB, 0) - _LOWEST_DB, minlength=len(self._levels))
+
+    def finish(self) -> Quality | None:
+        """Return what was heard; None when there was nothing but silence."""
+        self._close_window()
+        heard = self._levels.copy()
+        heard[0] = 0
+        if not self._bandwidths or not heard.any():
+            return None
+        powers, bandwidths = np.array(self._bandwidths).T
+        quiet, loud = np.searchsorted(np.cumsum(heard) / heard.sum(), (_NOISE_SHARE, _LOUD_SHARE))
+        return Quality(
+            bandwidth_hz=round(float(np.median(bandwidths[powers >= _PAUSE_SHARE * powers.max()]))),
+            clipped_share=round(self._clipped / self._looked, 6),
+            noise_db=float(quiet - loud),
+            sample_rate_hz=self._rate_hz,
+            codec=self._codec,
+            is_lossless=self._codec in _LOSSLESS or self._codec.startswith("pcm_"),
+        )
+
+    def _close_window(self) -> None:
+        power = float(self._window.sum())
+        if power > 0:
+            self._bandwidths.append((power, _bandwidth_hz(self._window, self._rate_hz)))
+        self._window[:] = 0
+        self._looks = 0
+
+
+_SHAPE = np.blackman(_FFT_SIZE).astype(np.float32)  # its side lobes fall off fast enough to see an empty top
+
+
+def _one_channel(frame: av.AudioFrame) -> NDArray[np.float32]:
+    """Return a frame's first channel from -1 to 1: mixing would hide its clipping."""
+    values = frame.to_ndarray()
+    if not frame.format.is_planar:
+        values = values.reshape(-1, frame.layout.nb_channels).T
+    first = values[0]
+    if np.issubdtype(first.dtype, np.floating):
+        return cast(NDArray[np.float32], first.astype(np.float32))
+    limits = np.iinfo(first.dtype)
+    middle = 128.0 if limits.min == 0 else 0.0
+    return cast(NDArray[np.float32], ((first.astype(np.float32) - middle) / (limits.max - middle)).astype(np.float32))
+
+
+def _bandwidth_hz(spectrum: NDArray[np.float64], rate_hz: int) -> float:
+    """Return the frequency above which the summed power spectrum is empty."""
+    smooth = np.convolve(spectrum, np.ones(5) / 5, "same")
+    level = 10 * np.log10(smooth / smooth.max() + 1e-20)
+    filled = np.flatnonzero(level > _EMPTY_DB)
+    return float(filled[-1]) * rate_hz / _FFT_SIZE

@@ -1,0 +1,104 @@
+"""What tells for a recording being the source of another, and what outweighs what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sonicgen.domain.quality import Quality
+from sonicgen.origin.evidence import Traits, weigh
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+GOOD = Quality(20_000, 0.0, -40.0, 44_100, "aac", is_lossless=False)
+POOR = replace(GOOD, bandwidth_hz=8_000.0)
+ONE = Traits(UUID(int=1), NOW, quality=GOOD)
+OTHER = Traits(UUID(int=2), NOW + timedelta(hours=1), quality=GOOD)
+
+
+def days(count: float) -> datetime:
+    return NOW - timedelta(days=count)
+
+
+@st.composite
+def traits(draw: st.DrawFn) -> Traits:
+    quality = st.builds(
+        Quality, st.floats(3_000, 22_000), st.floats(0, 0.1), st.floats(-60, 0), st.just(44_100), st.just("mp3"),
+        st.booleans(),
+    )  # fmt: skip
+    moments = st.floats(0, 100).map(days)
+    return Traits(
+        draw(st.uuids()), draw(moments), draw(st.none() | moments), draw(st.none() | quality), draw(st.booleans()),
+        draw(st.booleans()),
+    )  # fmt: skip
+
+
+@given(traits(), traits(), st.floats(0.1, 10), st.floats(0.8, 1.25))
+def test_the_same_evidence_from_the_other_side_is_its_opposite(
+    one: Traits, other: Traits, surplus: float, speed: float
+) -> None:
+    forth = weigh(one, other, surplus=surplus, speed=speed)
+    back = weigh(other, one, surplus=1 / surplus, speed=1 / speed)
+    assert forth.log_odds == pytest.approx(-back.log_odds, abs=1e-9)
+    assert forth.probability + back.probability == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("source", "copy", "surplus"),
+    [
+        (replace(ONE, published_at=days(30), quality=POOR), replace(OTHER, published_at=days(2)), 1.0),
+        (replace(OTHER, published_at=days(30)), replace(ONE, published_at=days(2)), 0.3),
+        (OTHER, ONE, 2.0),
+        (OTHER, replace(ONE, quality=POOR), 1.0),
+        (OTHER, replace(ONE, quality=replace(GOOD, clipped_share=0.02)), 1.0),
+        (OTHER, replace(ONE, quality=replace(GOOD, bandwidth_hz=22_000.0, noise_db=-25.0)), 1.0),
+        (replace(OTHER, quality=POOR), replace(ONE, is_compilation=True), 0.2),
+        (replace(OTHER, is_trusted=True, published_at=days(1)), replace(ONE, published_at=days(300)), 1.0),
+        (ONE, OTHER, 1.0),
+        (OTHER, ONE, 1.0 / 0.7),
+    ],
+    ids=[
+        "an earlier date beats a better sound",
+        "an earlier date beats a longer version",
+        "a longer version beats an earlier arrival",
+        "a wider spectrum beats an earlier arrival",
+        "clipping is a copy's",
+        "noise fills the top of the spectrum and is no quality",
+        "a compilation is the source of nothing",
+        "a trusted channel beats a date",
+        "of equals the first that arrived",
+        "half as long again beats an earlier arrival",
+    ],
+)
+def test_what_outweighs_what(source: Traits, copy: Traits, surplus: float) -> None:
+    assert weigh(source, copy, surplus=surplus).log_odds > 0
+
+
+def test_a_few_seconds_of_intro_say_nothing() -> None:
+    assert weigh(ONE, OTHER, surplus=1.1).evidence == weigh(ONE, OTHER).evidence
+
+
+def test_what_is_faster_is_the_copy() -> None:
+    assert weigh(OTHER, ONE, speed=1.03).log_odds > 0
+    assert weigh(OTHER, ONE, speed=0.97).log_odds < 0
+    assert weigh(ONE, OTHER, speed=1.001).evidence == weigh(ONE, OTHER).evidence
+
+
+def test_the_weightiest_reason_comes_first_and_all_are_sentences() -> None:
+    verdict = weigh(
+        replace(ONE, published_at=days(9)), replace(OTHER, published_at=days(2), quality=POOR), surplus=3.0, speed=1.05
+    )
+    assert [evidence.kind for evidence in verdict.evidence] == ["published", "whole", "bandwidth", "speed", "arrived"]
+    assert [evidence.text for evidence in verdict.evidence] == [
+        "It was published 7 days earlier.",
+        "It is 3 times as long.",
+        "Its sound reaches up to 20.0 kHz, the other's to 8.0 kHz.",
+        "It plays 5.0% slower than the other.",
+        "It was added before it.",
+    ]
+    assert verdict.probability > 0.99
+    assert verdict.to_json()["probability"] == pytest.approx(verdict.probability, abs=1e-4)
