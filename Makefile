@@ -30,6 +30,11 @@ lock:
 	for set in "run --extra local --extra build" "dev --extra dev"; do set -- $$set; name=$$1; shift; \
 	  $(PYTHON) -m uv pip compile --universal --generate-hashes --no-header --no-annotate \
 	    --no-emit-package sonicgen --python-version 3.11 "$$@" -o requirements/$$name.txt shared/pyproject.toml; done
+	$(PYTHON) -m uv pip compile --generate-hashes --no-header --no-annotate --no-emit-package sonicgen \
+	  --python-version 3.11 --python-platform x86_64-manylinux_2_28 --constraint requirements/run.txt \
+	  --extra build --extra embedder --extra pinecone --extra voices \
+	  -o containers/gpu-embedder/requirements.txt shared/pyproject.toml
+	PYTHONPATH=shared/src $(PYTHON) -m tools.lock_functions
 
 # Installs exactly the locked files, then the package itself from source, fetching nothing more.
 $(VENV)/.installed-%: requirements/%.txt shared/pyproject.toml

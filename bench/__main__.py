@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import accuracy, search, speeds, system, warps
+from bench import accuracy, cold, embedder, search, speeds, system, warps
 
 NOT_BY_DEFAULT = ("table",)
 
@@ -30,9 +30,11 @@ def main() -> None:
         "start": system.measure_start,
         "ten-hours": system.measure_ten_hours,
         "archive": system.measure_archive,
+        "cold": cold.measure_cold,
         "search": search.measure_search,
         "speeds": speeds.measure_speeds,
         "warps": warps.measure_warps,
+        "embedder": embedder.measure_embedder,
         "hour": accuracy.measure_hour,
         "accuracy": partial(accuracy.measure_accuracy, options.queries, options.share, options.only),
         "table": accuracy.write_table,

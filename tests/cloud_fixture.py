@@ -26,7 +26,14 @@ from sonicgen.local.supervisor import free_port
 from sonicgen.settings import read_settings
 from sonicgen.steps.services import Services
 
-TOPICS = ("recording-fingerprinted", "transcript-completed", "transcript-ready", "media-objects", "maintenance")
+TOPICS = (
+    "recording-fingerprinted",
+    "transcript-completed",
+    "transcript-ready",
+    "clips-ready",
+    "media-objects",
+    "maintenance",
+)
 PROJECT = "sonicgen-local"
 
 

@@ -1,6 +1,8 @@
 """Our voices for the shared benchmark (../shared/bench/voices, which needs soundfile and pyannote.metrics).
 
 PYTHONPATH=shared/src python ../shared/bench/voices/voices.py bench/voices/adapter.py --data ../shared/data/voices
+
+SONICGEN_ENCODER says which encoder; `python -m bench voices` runs ours and GE2E one after the other.
 """
 
 from __future__ import annotations
@@ -10,9 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sonicgen.voices import cepstra
+from sonicgen.embedder.encoders.choose import load_encoder
+from sonicgen.settings import read_settings
 from sonicgen.voices.activity import find_speech
 from sonicgen.voices.diarize import diarize
+from sonicgen.voices.pieces import embed_whole
 
 Wave = NDArray[np.float32]
 
@@ -20,11 +24,20 @@ Wave = NDArray[np.float32]
 class Adapter:
     """What the benchmark calls."""
 
+    def __init__(self) -> None:
+        self._encoder = load_encoder(read_settings())
+
     def embed(self, waveforms: Sequence[Wave]) -> NDArray[np.float32]:
         """Return a vector a recording."""
-        return cepstra.embed(iter(waveforms))
+        return embed_whole(self._encoder, waveforms)
 
     def diarize(self, waveform: Wave, num_speakers: int | None = None) -> list[tuple[float, float, int]]:
         """Return who speaks when."""
-        turns = diarize(waveform, find_speech(waveform), cepstra.embed, num_speakers=num_speakers)
+        turns = diarize(
+            waveform,
+            find_speech(waveform),
+            self._encoder.embed,
+            self._encoder.likeness,
+            num_speakers=num_speakers,
+        )
         return [(turn.start_seconds, turn.end_seconds, turn.voice) for turn in turns]

@@ -16,8 +16,8 @@ from sonicgen.cloud.objects import delete_object
 from sonicgen.domain.recording import MatchStatus, Reason, Recording
 from sonicgen.events.objects import ObjectFinalized
 from sonicgen.local.demo_sounds import write_sound
-from sonicgen.local.topology import MEDIA_OBJECTS
 from sonicgen.steps.add_recording import add_recording
+from sonicgen.steps.video_download import MEDIA_OBJECTS
 from sonicgen.store import recordings
 from tests.acceptance.conftest import Cloud, sound, wait_for
 

@@ -14,11 +14,12 @@ from google.pubsub_v1 import SubscriberClient
 from sonicgen.cloud.bus import publish_message
 from sonicgen.domain.recording import MatchStatus, Reason, Recording
 from sonicgen.events.objects import ObjectFinalized
-from sonicgen.local.topology import MEDIA_OBJECTS, RECORDING_FINGERPRINTED
 from sonicgen.sound.fingerprint import fingerprint as take_fingerprint
 from sonicgen.sound.landmarks import index_landmarks
 from sonicgen.steps.add_recording import add_recording
 from sonicgen.steps.fingerprint_match import STEPS
+from sonicgen.steps.fingerprint_match import TOPIC as RECORDING_FINGERPRINTED
+from sonicgen.steps.video_download import MEDIA_OBJECTS
 from tests.acceptance.conftest import Cloud, cloud, killing_functions, wait_for
 
 LEASE_SECONDS = 2

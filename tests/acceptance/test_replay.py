@@ -9,9 +9,9 @@ from sonicgen.cloud.bus import publish_message
 from sonicgen.cloud.objects import upload_file
 from sonicgen.domain.recording import MatchStatus
 from sonicgen.events.objects import ObjectFinalized
-from sonicgen.local.topology import DEAD_LETTERS
 from sonicgen.steps.add_recording import add_recording
 from sonicgen.store import recordings
+from sonicgen.topology import topology
 from tests.acceptance.conftest import Cloud
 
 
@@ -27,7 +27,7 @@ def test_a_dead_letter_is_shown_and_replayed(system: Cloud, music: Callable[...,
     data, attributes = upload.to_notification()
     source = "CloudPubSubDeadLetterSource"
     publish_message(
-        DEAD_LETTERS,
+        topology().dead_letter_topic,
         data,
         attributes
         | {

@@ -15,6 +15,8 @@ PACKAGE = Path(__file__).parents[2] / "shared" / "src" / "sonicgen"
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "log": set(),
+    "topology": set(),
+    "compiled": set(),
     "__main__": {"cli"},
     "settings": {"errors"},
     "domain": {"errors"},
@@ -24,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "origin": {"domain", "errors"},
     "speech": {"domain", "errors"},
     "voices": {"domain", "errors"},
+    "embedder": {"steps", "cloud", "voices", "sound", "domain", "errors", "log", "settings"},
     "services": {"domain", "errors", "log", "settings"},
     "store": {"domain", "errors", "log"},
     "cloud": {"domain", "errors", "log", "settings"},
@@ -41,6 +44,7 @@ ALLOWED: dict[str, set[str]] = {
         "errors",
         "log",
         "settings",
+        "topology",
     },
     "jobs": {"steps", "events", "settings", "errors", "log"},
     "console": {"steps", "store", "domain", "errors", "log", "settings"},
@@ -55,6 +59,7 @@ ALLOWED: dict[str, set[str]] = {
         "errors",
         "log",
         "settings",
+        "topology",
     },
     "local": {
         "steps",
@@ -66,11 +71,13 @@ ALLOWED: dict[str, set[str]] = {
         "origin",
         "speech",
         "voices",
+        "embedder",
         "services",
         "domain",
         "errors",
         "log",
         "settings",
+        "topology",
     },
 }
 # What of the outside each pure room may import.
@@ -139,6 +146,8 @@ def test_imports_go_one_way(path: Path) -> None:
         ("console", "def late():\n    from sonicgen.local import folder"),
         ("events", "import google.cloud.storage"),
         ("cloud", "from ..store import postings"),
+        ("embedder", "from sonicgen.store.database import Database"),
+        ("steps", "from sonicgen.embedder.app import create_app"),
     ],
 )
 def test_wrong_import_is_noticed(room: str, line: str) -> None:
@@ -152,3 +161,11 @@ def test_entries_only_translate() -> None:
         assert len(source.splitlines()) <= 30, f"{main} does more than translate"
         rooms = {name.split(".")[1] for name in imported_modules(source) if name.startswith("sonicgen.")}
         assert rooms <= {"events", "steps", "settings", "errors", "log"}
+
+
+def test_containers_only_start_what_the_package_holds() -> None:
+    for main in (PACKAGE.parents[2] / "containers").glob("*/main.py"):
+        source = main.read_text()
+        assert len(source.splitlines()) <= 30, f"{main} does more than start"
+        rooms = {name.split(".")[1] for name in imported_modules(source) if name.startswith("sonicgen.")}
+        assert rooms <= {main.parent.name.removeprefix("gpu-"), "settings"}

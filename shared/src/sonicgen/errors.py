@@ -12,7 +12,8 @@ SonicGenError
 ├── TransientError          may work when tried again: the event comes back
 │   ├── LeaseHeldError      another worker holds the same work right now
 │   ├── ConflictError       someone else wrote first
-│   │   └── SupersededError newer work on the same thing has begun, or it was stopped: this one ends
+│   │   ├── SupersededError newer work on the same thing has begun, or it was stopped: this one ends
+│   │   └── StaleError      somebody changed it since the caller looked at it
 │   ├── QuotaError          a service's units of the day are spent; work goes on when they are given anew
 │   └── UnavailableError    a service (database, bucket, bus) does not answer
 └── LocalError              the embedded cloud cannot start or go on; says which part and why
@@ -107,6 +108,10 @@ class ConflictError(TransientError):
 
 class SupersededError(ConflictError):
     """Newer work on the same thing has begun, or it was stopped; the older ends and is not tried again."""
+
+
+class StaleError(ConflictError):
+    """Somebody changed the same thing since the caller looked at it."""
 
 
 class QuotaError(TransientError):

@@ -21,11 +21,14 @@ from sonicgen.errors import SettingsError
 REPOSITORY = Path(__file__).parents[3]
 _SECRETS = (
     "DATABASE_URL",
+    "SONICGEN_DATABASE_READ_URL",
     "YOUTUBE_API_KEY",
     "SONICGEN_COOKIES",
     "SONICGEN_PROXY",
     "ASSEMBLYAI_API_KEY",
     "SONICGEN_WEBHOOK_SECRET",
+    "PINECONE_API_KEY",
+    "SUPABASE_JWT_SECRET",
 )
 # A day's limit: "2.5h" of sound, or "10" of money.
 _BUDGET = r"^\d+(\.\d+)?\s*h?$"
@@ -47,6 +50,7 @@ class Settings(BaseSettings):
     inbox_bucket: str = Field(default="sonicgen-inbox", alias="SONICGEN_INBOX_BUCKET")
     media_bucket: str = Field(default="sonicgen-media", alias="SONICGEN_MEDIA_BUCKET")
     database_url: str | None = Field(default=None, alias="DATABASE_URL")
+    database_read_url: str | None = Field(default=None, repr=False, alias="SONICGEN_DATABASE_READ_URL")
 
     storage_emulator_host: str | None = Field(default=None, alias="STORAGE_EMULATOR_HOST")
 
@@ -100,6 +104,54 @@ class Settings(BaseSettings):
     maintenance_seconds: float = Field(default=60.0, ge=1, alias="SONICGEN_MAINTENANCE_SECONDS")
     recogniser: Literal["pocketsphinx", "faster-whisper"] = Field(default="pocketsphinx", alias="SONICGEN_RECOGNISER")
     whisper_model: str | None = Field(default=None, alias="SONICGEN_WHISPER_MODEL")
+
+    access: Literal["auto", "open", "keys"] = Field(default="auto", alias="SONICGEN_ACCESS")
+    trusted_proxies: int = Field(default=0, ge=0, le=10, alias="SONICGEN_TRUSTED_PROXIES")
+    anonymous_finds_per_hour: int = Field(default=10, ge=1, alias="SONICGEN_ANONYMOUS_FINDS")
+    key_finds_per_hour: int = Field(default=100, ge=1, alias="SONICGEN_KEY_FINDS")
+    supabase_url: str | None = Field(default=None, alias="SUPABASE_URL")
+    supabase_jwt_secret: str | None = Field(default=None, repr=False, alias="SUPABASE_JWT_SECRET")
+    find_bytes: int = Field(default=100 * 2**20, gt=0, alias="SONICGEN_FIND_BYTES")
+    find_sound_seconds: float = Field(default=3600.0, gt=0, alias="SONICGEN_FIND_SOUND_SECONDS")
+    find_decode_seconds: float = Field(default=60.0, gt=0, alias="SONICGEN_FIND_DECODE_SECONDS")
+    find_download_seconds: float = Field(default=60.0, gt=0, alias="SONICGEN_FIND_DOWNLOAD_SECONDS")
+    find_workers: int = Field(default=2, ge=1, alias="SONICGEN_FIND_WORKERS")
+    find_queue: int = Field(default=200, ge=1, alias="SONICGEN_FIND_QUEUE")
+
+    # The embedder, as its clients see it and as it runs.
+    embedder_url: str | None = Field(default=None, alias="SONICGEN_EMBEDDER_URL")
+    embedder: Literal["on", "off"] = Field(default="on", alias="SONICGEN_EMBEDDER")
+    embedder_requests: int = Field(default=256, ge=1, alias="SONICGEN_EMBEDDER_REQUESTS")
+    embedder_upload_bytes: int = Field(default=512 * 2**20, gt=0, alias="SONICGEN_EMBEDDER_UPLOAD_BYTES")
+    embedder_held_bytes: int = Field(default=4 * 2**30, gt=0, alias="SONICGEN_EMBEDDER_HELD_BYTES")
+    embedder_audio_hours: float = Field(default=4.0, gt=0, alias="SONICGEN_EMBEDDER_AUDIO_HOURS")
+    embedder_decode_seconds: float = Field(default=120.0, gt=0, alias="SONICGEN_EMBEDDER_DECODE_SECONDS")
+    embedder_wait_ms: float = Field(default=8.0, ge=0, le=1000, alias="SONICGEN_EMBEDDER_WAIT_MS")
+    embedder_drain_seconds: float = Field(default=25.0, ge=0, alias="SONICGEN_EMBEDDER_DRAIN_SECONDS")
+    clip_seconds: float = Field(default=30.0, ge=3, le=300, alias="SONICGEN_CLIP_SECONDS")
+    enrolment_seconds: float = Field(default=10.0, ge=1, alias="SONICGEN_ENROLMENT_SECONDS")
+
+    encoder: Literal["auto", "ecapa", "ecapa-small", "ge2e"] = Field(default="auto", alias="SONICGEN_ENCODER")
+    ecapa_weights: str | None = Field(default=None, alias="SONICGEN_ECAPA_WEIGHTS")
+    diarization: Literal["auto", "pyannote", "own"] = Field(default="auto", alias="SONICGEN_DIARIZATION")
+    pyannote_weights: str | None = Field(default=None, alias="SONICGEN_PYANNOTE_WEIGHTS")
+
+    gallery: Literal["auto", "pgvector", "pinecone"] = Field(default="auto", alias="SONICGEN_GALLERY")
+    pinecone_api_key: str | None = Field(default=None, repr=False, alias="PINECONE_API_KEY")
+    pinecone_index: str | None = Field(default=None, alias="PINECONE_INDEX")
+    pinecone_host: str | None = Field(default=None, alias="PINECONE_HOST")
+
+    @property
+    def gallery_index(self) -> Literal["pgvector", "pinecone"]:
+        """What finds the nearest voices: Pinecone as soon as it has a key, unless a setting says otherwise."""
+        if self.gallery == "auto":
+            return "pinecone" if self.pinecone_api_key else "pgvector"
+        return self.gallery
+
+    @property
+    def hears_voices(self) -> bool:
+        """Whether there is an embedder, without which nobody is recognised."""
+        return self.embedder_url is not None
 
     @property
     def is_embedded(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -15,6 +15,9 @@ from sonicgen.domain.recording import MatchStatus, Reason, Recording
 from sonicgen.local.demo_sounds import RATE_HZ, write_sound
 from sonicgen.steps.services import Services
 from sonicgen.store import matches, recordings
+from tests.unit.embedder.cepstra_encoder import loader
+from tests.unit.embedder.conftest import services as embedders
+from tests.unit.steps.speakers import PitchEncoder
 
 Record = Callable[..., Recording]
 
@@ -57,3 +60,16 @@ def record(services: Services, tmp_path: Path) -> Record:
         return made
 
     return make
+
+
+@pytest.fixture(scope="session")
+def pitch_embedder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an embedder that tells made voices apart."""
+    with embedders(tmp_path_factory.mktemp("embedder")) as start:
+        yield start(given=loader(PitchEncoder())).url
+
+
+@pytest.fixture
+def listening(make_services: Callable[..., Services], pitch_embedder: str) -> Services:
+    """Services that listen to voices."""
+    return make_services(embedder_url=pitch_embedder)

@@ -49,7 +49,8 @@ def test_recording_has_the_documented_fields() -> None:
     form = recording_json(recording)
     assert list(form) == [
         "id", "title", "youtube_id", "source_uri", "published_uri", "published_at", "channel_id", "match_status",
-        "reason", "explanation", "duration_seconds", "original_video_id", "attempts", "created_at", "updated_at",
+        "reason", "explanation", "duration_seconds", "original_video_id", "quality", "attempts", "created_at",
+        "updated_at",
     ]  # fmt: skip
     assert form["source_uri"] == "gs://b/c/a"
     assert form["original_video_id"] == str(UUID(int=2))

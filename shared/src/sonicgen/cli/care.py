@@ -57,12 +57,18 @@ def pack() -> None:
     output.print(f"{hours:.2f} h in {segments} packed segments; the index takes {megabytes:.1f} MB on disk.")
 
 
-def migrate() -> None:
+def migrate(
+    spread: bool = typer.Option(False, "--spread", help="Spread the index over the nodes of an existing Citus."),
+) -> None:
     """Bring the database's schema up to date."""
+    from sonicgen.store.distributed import spread_index
     from sonicgen.store.migrations import migrate as migrate_store
 
     with connected() as services:
         applied = migrate_store(services.database)
+        if spread:
+            spread_index(services.database)
+            output.print("The index is spread over the nodes of this Citus.")
     for name in applied:
         output.print(f"applied {name}")
     if not applied:

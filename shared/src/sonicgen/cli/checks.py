@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of the system. `works` is None for what this release does not contain."""
+    """One part of the system. `works` is None for what is not there, and need not be."""
 
     name: str
     provider: str
@@ -39,7 +39,7 @@ def check_parts(settings: Settings) -> list[Part]:
     try:
         settings = connected_settings()
     except SonicGenError as error:
-        return [*parts, Part("system", "embedded cloud", False, str(error)), *_not_yet()]
+        return [*parts, Part("system", "embedded cloud", False, str(error))]
     from sonicgen.steps.services import Services
 
     services = Services(settings)
@@ -47,7 +47,7 @@ def check_parts(settings: Settings) -> list[Part]:
         parts += _services(services)
     finally:
         services.close()
-    return [*parts, *_not_yet()]
+    return parts
 
 
 def _services(services: Services) -> Iterator[Part]:
@@ -60,6 +60,7 @@ def _services(services: Services) -> Iterator[Part]:
     yield _channels(settings)
     yield _check("downloads", "yt-dlp", lambda: _downloads(services))
     yield _transcription(services)
+    yield _voices(services)
 
 
 def _check(name: str, provider: str, look: Callable[[], str]) -> Part:
@@ -144,6 +145,27 @@ def _transcription(services: Services) -> Part:
     return _check("transcription", name, look)
 
 
+def _voices(services: Services) -> Part:
+    settings = services.settings
+    if settings.embedder_url is None:
+        detail = (
+            "switched off (SONICGEN_EMBEDDER)" if settings.embedder == "off" else "SONICGEN_EMBEDDER_URL is not set"
+        )
+        return Part("voices", "–", None, detail)
+    try:
+        state = services.embedder.state()
+    except SonicGenError as error:
+        return Part("voices", "embedder", False, str(error))
+    model = state.runner.model
+    told = [
+        f"{state.runner.backend}, {state.times_real_time:.0f} × real time",
+        f"diarization by {state.diarizer}",
+        *([state.reason] if state.reason else []),
+        *state.notes,
+    ]
+    return Part("voices", f"{model.name} {model.version}, {model.dimension} dimensions", True, "; ".join(told))
+
+
 def _media() -> Part:
     try:
         return Part("media", "PyAV (ffmpeg)", True, f"av {version('av')}, numba {version('numba')}")
@@ -156,8 +178,3 @@ def _disk(settings: Settings) -> Part:
     present = next(folder for folder in (root, *root.parents) if folder.exists())
     free = shutil.disk_usage(present).free
     return Part("disk", str(root), free > MINIMUM_FREE_BYTES, f"{free / 2**30:.1f} GiB free")
-
-
-def _not_yet() -> list[Part]:
-    detail = "not part of this release"
-    return [Part(name, "–", None, detail) for name in ("voices",)]

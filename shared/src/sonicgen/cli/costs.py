@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -41,25 +41,11 @@ def costs(
     with connected() as services:
         lines = totals(services.database, by.value, first, last)
     if json:
-        print_json([cost_json(line) for line in lines])
+        print_json([line.to_json() for line in lines])
     elif not lines:
         output.print("Nothing is booked in that time.")
     else:
         output.print(_table(lines, by))
-
-
-def cost_json(line: CostLine) -> dict[str, Any]:
-    """Return the documented form of one line of the books; money as text, so that nothing is rounded."""
-    return {
-        "key": line.key,
-        "title": line.title,
-        "transcribed_seconds": round(line.transcribed_seconds, 3),
-        "inherited_seconds": round(line.inherited_seconds, 3),
-        "saved_seconds": round(line.saved_seconds, 3),
-        "spent": f"{line.spent:f}",
-        "saved": f"{line.saved:f}",
-        "currency": line.currency,
-    }
 
 
 def _table(lines: list[CostLine], by: Grouping) -> Table:

@@ -19,9 +19,11 @@ from sonicgen.cli import (
     catalogue,
     costs,
     find,
+    fingerprint,
     index,
     ingest,
     original,
+    keys,
     retry,
     search,
     transcribe,
@@ -59,6 +61,8 @@ app.command("replay")(care.replay)
 app.command("retry")(retry.retry)
 app.command("migrate")(care.migrate)
 app.command("pack")(care.pack)
+app.command("fingerprint")(fingerprint.fingerprint)
+app.add_typer(keys.app, name="keys")
 
 
 def _version(asked: bool) -> None:

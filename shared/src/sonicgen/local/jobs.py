@@ -24,12 +24,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from sonicgen.errors import SonicGenError
+from sonicgen.topology import topology
 
 logger = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 # What each job runs, by its name in the cloud.
-MODULES: Mapping[str, str] = {"video-download": "sonicgen.jobs.download"}
+MODULES: Mapping[str, str] = {name: job["module"] for name, job in topology().raw["jobs"].items()}
 TRIES = 3
 _RUN = re.compile(r"/v2/(projects/[^/]+/locations/[^/]+/jobs/([^/:]+)):run(?:\?.*)?")
 _MOST_BYTES = 1 << 20

@@ -127,6 +127,7 @@ def _start_servers(crew: Crew, folder: DataFolder, settings: Settings, say: Say)
         "SONICGEN_DOWNLOAD_DIR": str(_download_dir(folder, settings)),
         "DATABASE_URL": url,
         **transcriber,
+        **_start_embedder(crew, settings, {"STORAGE_EMULATOR_HOST": storage, "DATABASE_URL": url}),
     }
 
 
@@ -151,6 +152,22 @@ def _start_transcriber(crew: Crew, folder: DataFolder, settings: Settings, stora
     return {"SONICGEN_LOCAL_TRANSCRIBER_URL": f"http://{HOST}:{port}"}
 
 
+def _start_embedder(crew: Crew, settings: Settings, addresses: dict[str, str]) -> dict[str, str]:
+    """Start the embedder, unless it is off or another one is named; return its address's variable.
+
+    Nobody waits for it: it loads its models while the rest starts, and whoever asks too early is told so and asks
+    again. When it cannot start, everything else runs on; `sonicgen doctor` says why it does not.
+    """
+    if settings.embedder == "off" or settings.embedder_url is not None:
+        return {}
+    port = free_port()
+    environment = {"GOOGLE_CLOUD_PROJECT": settings.project_id, "MALLOC_ARENA_MAX": "2", **addresses}
+    crew.start(
+        Program("embedder", (sys.executable, "-m", "sonicgen.embedder.serve", str(port)), environment=environment)
+    )
+    return {"SONICGEN_EMBEDDER_URL": f"http://{HOST}:{port}"}
+
+
 def _callback_environment(settings: Settings, light_port: int) -> dict[str, str]:
     """Return where the stand-in tells of transcripts that are over, and the secret that it proves itself with.
 
@@ -166,9 +183,10 @@ def _callback_environment(settings: Settings, light_port: int) -> dict[str, str]
 
 def _start_scheduler(settings: Settings) -> Scheduler:
     from sonicgen.local.scheduler import Scheduler
-    from sonicgen.local.topology import MAINTENANCE
+    from sonicgen.topology import topology
 
-    scheduler = Scheduler(MAINTENANCE, settings.maintenance_seconds)
+    topic = topology().raw["schedules"]["maintenance"]["topic"]
+    scheduler = Scheduler(topic, settings.maintenance_seconds)
     scheduler.start()
     return scheduler
 
@@ -196,8 +214,10 @@ def _start_programs(crew: Crew, folder: DataFolder, settings: Settings, light_po
         sys.executable, "-m", "uvicorn", "sonicgen.console.app:create_app", "--factory",
         "--host", HOST, "--port", str(settings.port), "--log-level", "warning",
         "--timeout-graceful-shutdown", "1",
+        # Whether a proxy's word counts is decided by SONICGEN_TRUSTED_PROXIES (console/access.py).
+        "--no-proxy-headers",
     )  # fmt: skip
-    children.append((crew.start(Program("console", console)), settings.port))
+    children.append((crew.start(Program("console", console, environment={"MALLOC_ARENA_MAX": "4"})), settings.port))
     say("schema, topics, buckets")
     with Database(settings.require_database_url()) as database:
         migrate(database)

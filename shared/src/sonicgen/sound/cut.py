@@ -35,6 +35,15 @@ def write_stretches(
     return peaks
 
 
+def write_flac(path: Path, samples: NDArray[np.float32]) -> None:
+    """Write mono samples at 16 kHz as FLAC; the same samples give the same bytes."""
+    writer = _Writer(path)
+    try:
+        writer.write(samples)
+    finally:
+        writer.close()
+
+
 def _bounds(stretches: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
     return [(round(start * SPEECH_RATE_HZ), round(end * SPEECH_RATE_HZ)) for start, end in stretches]
 

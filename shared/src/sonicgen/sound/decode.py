@@ -19,7 +19,7 @@ from sonicgen.domain.quality import Quality
 from sonicgen.domain.recording import Reason
 from sonicgen.errors import MediaError
 from sonicgen.sound.quality import QualityMeter
-from sonicgen.sound.spectrum import SAMPLE_RATE_HZ
+from sonicgen.sound.rate import SAMPLE_RATE_HZ
 
 BLOCK_SAMPLES = 65_536  # 5.9 s a block: fastest of what was tried (1,360 × real time against 1,000 to 1,240 for less)
 PIPE_BUFFER_BYTES = 1 << 12

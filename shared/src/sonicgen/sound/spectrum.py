@@ -9,7 +9,8 @@ import scipy.fft
 from numba import njit
 from numpy.typing import NDArray
 
-SAMPLE_RATE_HZ = 11_025
+from sonicgen.sound.rate import SAMPLE_RATE_HZ as SAMPLE_RATE_HZ
+
 FFT_SIZE = 1024  # 93 ms: resolves speech harmonics and musical notes down to 130 Hz
 HOP = 256  # 23 ms
 FRAMES_PER_SECOND = SAMPLE_RATE_HZ / HOP

@@ -100,7 +100,7 @@ def explain_answer(services: Services, source: Path | BinaryIO, answer: Answer) 
     none. Raises what `find_clip` raises.
     """
     clip = take_fingerprint(source)
-    index = PostgresIndex(services.database)
+    index = PostgresIndex(services.replica)
     landmarks = index_landmarks(clip.peaks)
     rulings = {policy: rule(policy, *landmarks, index) for policy in (MatchPolicy.V1, MatchPolicy.V2)}
     policy = MatchPolicy(services.settings.match_policy)

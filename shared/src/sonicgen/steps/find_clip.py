@@ -10,13 +10,16 @@ from typing import BinaryIO
 
 from sonicgen.domain.match import Match
 from sonicgen.domain.recording import Recording
-from sonicgen.match.search import find_matches
+from sonicgen.match.search import find_matches, warm_up
 from sonicgen.match.stream import find_in_stream
 from sonicgen.sound.decode import Decoder
+from sonicgen.sound.fingerprint import Fingerprint
 from sonicgen.sound.fingerprint import fingerprint as take_fingerprint
 from sonicgen.steps.search_index import PostgresIndex
 from sonicgen.steps.services import Services
 from sonicgen.store import recordings
+
+__all__ = ["Answer", "Found", "find_clip", "find_fingerprint", "find_live", "warm_up"]
 
 LIVE_BLOCK_SAMPLES = 2_048  # 0.2 s: how much later than needed a stream may be looked at
 
@@ -27,6 +30,24 @@ class Found:
 
     match: Match
     recording: Recording
+
+    def to_json(self) -> dict[str, object]:
+        """Return the documented form (docs/api.md)."""
+        match, recording = self.match, self.recording
+        return {
+            "video_id": str(recording.id),
+            "title": recording.title,
+            "youtube_id": recording.youtube_id,
+            "query_start_seconds": round(match.query_start_seconds, 3),
+            "query_end_seconds": round(match.query_end_seconds, 3),
+            "reference_start_seconds": round(match.reference_start_seconds, 3),
+            "reference_end_seconds": round(match.reference_end_seconds, 3),
+            "speed": round(match.speed, 4),
+            "pitch": round(match.pitch, 4),
+            "score": round(match.score, 1),
+            "probability": round(match.probability, 6),
+            "decision": str(match.decision),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +64,7 @@ class Answer:
         """Return the documented form (docs/api.md)."""
         return {
             "query": {"path": self.path, "seconds": round(self.seconds, 3)},
-            "matches": [_match_json(found) for found in self.found],
+            "matches": [found.to_json() for found in self.found],
             "elapsed_ms": round(self.elapsed_ms, 1),
         }
 
@@ -55,16 +76,22 @@ def find_clip(services: Services, source: Path | BinaryIO, name: str | None = No
     """
     started = time.perf_counter()
     clip = take_fingerprint(source)
-    matches = find_matches(
-        clip, PostgresIndex(services.database), false_positive_rate=services.settings.false_positive_rate
-    )
     return Answer(
         path=name or str(source),
         seconds=clip.seconds,
         truncated=clip.truncated,
-        found=_known(services, matches),
+        found=find_fingerprint(services, clip),
         elapsed_ms=(time.perf_counter() - started) * 1000,
     )
+
+
+def find_fingerprint(services: Services, clip: Fingerprint) -> tuple[Found, ...]:
+    """Return every known recording that holds a piece of what a fingerprint was made of, best first.
+
+    Raises UnavailableError when the database does not answer.
+    """
+    index = PostgresIndex(services.replica)
+    return _known(services, find_matches(clip, index, false_positive_rate=services.settings.false_positive_rate))
 
 
 def find_live(services: Services, source: BinaryIO, name: str) -> Iterator[Answer]:
@@ -73,7 +100,7 @@ def find_live(services: Services, source: BinaryIO, name: str) -> Iterator[Answe
     Raises MediaError when it is not usable audio, UnavailableError when the database does not answer.
     """
     started = time.perf_counter()
-    index = PostgresIndex(services.database)
+    index = PostgresIndex(services.replica)
     blocks = Decoder(source, block_samples=LIVE_BLOCK_SAMPLES)
     for look in find_in_stream(iter(blocks), index, false_positive_rate=services.settings.false_positive_rate):
         found = _known(services, look.matches)
@@ -81,23 +108,5 @@ def find_live(services: Services, source: BinaryIO, name: str) -> Iterator[Answe
 
 
 def _known(services: Services, matches: list[Match]) -> tuple[Found, ...]:
-    known = recordings.by_numbers(services.database, {match.recording for match in matches})
+    known = recordings.by_numbers(services.replica, {match.recording for match in matches})
     return tuple(Found(match, known[match.recording]) for match in matches if match.recording in known)
-
-
-def _match_json(found: Found) -> dict[str, object]:
-    match, recording = found.match, found.recording
-    return {
-        "video_id": str(recording.id),
-        "title": recording.title,
-        "youtube_id": recording.youtube_id,
-        "query_start_seconds": round(match.query_start_seconds, 3),
-        "query_end_seconds": round(match.query_end_seconds, 3),
-        "reference_start_seconds": round(match.reference_start_seconds, 3),
-        "reference_end_seconds": round(match.reference_end_seconds, 3),
-        "speed": round(match.speed, 4),
-        "pitch": round(match.pitch, 4),
-        "score": round(match.score, 1),
-        "probability": round(match.probability, 6),
-        "decision": str(match.decision),
-    }

@@ -29,15 +29,17 @@ def forget_recording(services: Services, recording: Recording) -> Forgotten:
         copies = recordings.delete(connection, recording.id)
     if recording.is_stored:
         delete_object(recording.bucket, recording.object_name, generation=recording.generation, missing_ok=True)
-    _delete_transcript_objects(services, recording)
+    _delete_derived_objects(services, recording)
+    if services.settings.gallery_index == "pinecone":  # in Postgres the vectors went with the row
+        services.gallery.flush()
     again = tuple(recordings.get(services.database, copy) for copy in copies)
     for copy in again:
         retry_recording(services, copy)
     return Forgotten(recording, again)
 
 
-def _delete_transcript_objects(services: Services, recording: Recording) -> None:
+def _delete_derived_objects(services: Services, recording: Recording) -> None:
     bucket = services.settings.media_bucket
-    for folder in ("transcripts", "novel"):
+    for folder in ("transcripts", "novel", "clips"):
         for stored in list(list_objects(bucket, f"{folder}/{recording.id}/")):
             delete_object(bucket, stored.name, missing_ok=True)

@@ -6,20 +6,26 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 from sonicgen.cloud.objects import delete_object
 from sonicgen.domain.transcript import Transcript, TranscriptState
 from sonicgen.errors import SonicGenError
 from sonicgen.log import log
+from sonicgen.steps.enrol_speaker import clean_interrupted
+from sonicgen.steps.forget_speaker import finish_erasures
 from sonicgen.steps.pack_index import pack_index
 from sonicgen.steps.poll_sources import poll_due_sources
+from sonicgen.steps.re_embed import keep_models_moving
 from sonicgen.steps.retry_downloads import retry_due_downloads
 from sonicgen.steps.retry_recording import retry_recording
 from sonicgen.steps.services import Services
+from sonicgen.steps.speaker_clips import cut_clips
+from sonicgen.steps.speaker_identify import identify_recording
 from sonicgen.steps.transcript_fetch import fetch
 from sonicgen.steps.transcript_inherit import inherit_words
 from sonicgen.steps.transcription_submit import day_start, settle_submission, transcribe
-from sonicgen.store import packed, recordings, transcripts
+from sonicgen.store import packed, recordings, speakers, transcripts, voices
 
 logger = logging.getLogger(__name__)
 
@@ -111,6 +117,30 @@ def _help(services: Services, transcript: Transcript) -> None:
     inherit_words(services, transcript.video_id)
 
 
+def look_for_voices(services: Services) -> int:
+    """Cut the clips of transcripts whose event was lost, or that were there before voices were listened to."""
+    if not services.settings.hears_voices:
+        return 0
+    unread = voices.unread(services.database, older_than_seconds=_UNSENT_SECONDS, limit=_AT_ONCE)
+    return _each_recording(unread, lambda video_id: cut_clips(services, video_id))
+
+
+def listen_to_clips(services: Services) -> int:
+    """Identify voices whose event was lost, or whose embedder did not answer for long."""
+    if not services.settings.hears_voices:
+        return 0
+    unheard = voices.unheard(services.database, older_than_seconds=_UNSENT_SECONDS, limit=_AT_ONCE)
+    return _each_recording(unheard, lambda video_id: identify_recording(services, video_id))
+
+
+def tidy_speakers(services: Services) -> int:
+    """End what was interrupted: enrolments, erasures; remove groups that every voice has left."""
+    with services.database.transaction() as connection:
+        speakers.lock(connection)
+        gone = speakers.delete_empty_groups(connection, older_than_seconds=_WAITING_SECONDS)
+    return len(gone) + clean_interrupted(services) + finish_erasures(services)
+
+
 def retry_pending(services: Services) -> int:
     """Send recordings again that nobody works on any more."""
     lost = recordings.pending_since(services.database, seconds=_PENDING_SECONDS, limit=_AT_ONCE)
@@ -161,6 +191,17 @@ def _each(found: list[Transcript], work: Callable[[Transcript], object]) -> int:
     return done
 
 
+def _each_recording(found: list[UUID], work: Callable[[UUID], object]) -> int:
+    done = 0
+    for video_id in found:
+        try:
+            work(video_id)
+            done += 1
+        except SonicGenError as error:
+            log(logger, f"Left for the next run: {error}", level=logging.WARNING, recording_id=str(video_id))
+    return done
+
+
 # In this order; a new sweep is a line here.
 def stay_in_step(services: Services) -> int:
     """Read the sources that are due, renew subscriptions, publish what is owed."""
@@ -177,4 +218,8 @@ SWEEPS: tuple[tuple[str, Sweep], ...] = (
     ("pending recordings", retry_pending),
     ("index", pack),
     ("retention", remove_old_objects),
+    ("voices", look_for_voices),
+    ("clips", listen_to_clips),
+    ("voice model", keep_models_moving),
+    ("speakers", tidy_speakers),
 )

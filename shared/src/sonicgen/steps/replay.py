@@ -8,8 +8,9 @@ from sonicgen.cloud.bus import replay_dead_letters
 from sonicgen.steps.retry_recording import retry_recording
 from sonicgen.steps.services import Services
 from sonicgen.store import recordings
+from sonicgen.topology import topology
 
-DEAD_LETTERS_HOLD = "dead-letters-hold"
+DEAD_LETTERS_HOLD = topology().dead_letter_subscription
 # A recording that is pending for this long has no worker: leases live half a minute and are renewed while work goes
 # on, and the slowest step seen (a 10-hour file on one busy core) took under five minutes.
 STRANDED_SECONDS = 3_600.0

@@ -15,8 +15,11 @@ from sonicgen.services.downloader import Downloader
 from sonicgen.services.guard import Guard
 from sonicgen.settings import Settings, settings
 from sonicgen.store.database import Database
+from sonicgen.store.gallery import PgvectorGallery
 
 if TYPE_CHECKING:
+    from sonicgen.services.embedder import Embedder
+    from sonicgen.services.gallery import Gallery
     from sonicgen.services.transcriber import Transcriber
 
 # The header by which the webhook knows its caller.
@@ -36,6 +39,11 @@ class Services:
     def database(self) -> Database:
         """Postgres; raises SettingsError when no address is set."""
         return Database(self.settings.require_database_url())
+
+    @cached_property
+    def replica(self) -> Database:
+        """Postgres for questions that may miss what was stored a moment ago; the database when no other is set."""
+        return self.database if self.settings.database_read_url is None else Database(self.settings.database_read_url)
 
     @cached_property
     def guard(self) -> Guard:
@@ -59,6 +67,18 @@ class Services:
         return Ledger(documents.client(), lease_seconds=self.settings.lease_seconds)
 
     @cached_property
+    def embedder(self) -> Embedder:
+        """Who turns voices into vectors; raises SettingsError when no address is set."""
+        from sonicgen.services.embedder import make_embedder
+
+        return make_embedder(self.settings)
+
+    @cached_property
+    def gallery(self) -> Gallery:
+        """The vectors of voices; raises SettingsError when what the settings name for it is incomplete."""
+        return make_gallery(self.settings, self.database)
+
+    @cached_property
     def _transcribers(self) -> dict[str, Transcriber]:
         return {}
 
@@ -71,8 +91,9 @@ class Services:
 
     def close(self) -> None:
         """Close what was opened."""
-        if "database" in self.__dict__:
-            self.database.close()
+        for name in ("database", "replica", "embedder", "gallery"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
         for transcriber in self._transcribers.values():
             transcriber.close()
         documents.close_client()
@@ -104,3 +125,23 @@ def make_transcriber(settings: Settings, provider: str) -> Transcriber:
             raise SettingsError("ASSEMBLYAI_API_KEY is not set; get a key at https://www.assemblyai.com/dashboard.")
         key, address = settings.assemblyai_api_key, settings.assemblyai_base_url
     return Transcriber(provider, key, address, key_terms=settings.key_terms, webhook=webhook)
+
+
+def make_gallery(settings: Settings, database: Database) -> Gallery:
+    """Return the gallery of voices; raises SettingsError when Pinecone is to search it and its settings are missing."""
+    if settings.gallery_index == "pgvector":
+        return PgvectorGallery(database)
+    if settings.pinecone_api_key is None:
+        raise SettingsError(
+            "PINECONE_API_KEY is not set; get a key at https://app.pinecone.io, or set SONICGEN_GALLERY."
+        )
+    if settings.pinecone_host is None and settings.pinecone_index is None:
+        raise SettingsError("Neither PINECONE_INDEX nor PINECONE_HOST is set; name an index of your Pinecone project.")
+    try:
+        # Imported here: an extra, and only they need it who search by Pinecone.
+        from sonicgen.services.pinecone_index import PineconeIndex
+        from sonicgen.steps.pinecone_gallery import PineconeGallery
+    except ModuleNotFoundError as error:
+        raise SettingsError("Pinecone's client is not installed; run: pip install 'sonicgen[pinecone]'.") from error
+    index = PineconeIndex(settings.pinecone_api_key, host=settings.pinecone_host, name=settings.pinecone_index)
+    return PineconeGallery(database, index)

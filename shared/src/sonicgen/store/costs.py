@@ -48,6 +48,19 @@ class CostLine:
         """Seconds that were not sent to a provider."""
         return self.inherited_seconds + self.omitted_seconds
 
+    def to_json(self) -> dict[str, object]:
+        """Return the documented form; money as text, so that nothing is rounded."""
+        return {
+            "key": self.key,
+            "title": self.title,
+            "transcribed_seconds": round(self.transcribed_seconds, 3),
+            "inherited_seconds": round(self.inherited_seconds, 3),
+            "saved_seconds": round(self.saved_seconds, 3),
+            "spent": f"{self.spent:f}",
+            "saved": f"{self.saved:f}",
+            "currency": self.currency,
+        }
+
 
 def book(
     connection: Connection,

@@ -31,6 +31,7 @@ _CONNECT_SECONDS = 5
 _WAIT_SECONDS = 30.0  # for a free connection: longer than any of our transactions
 _MOVE_REFUSED = "SG001"  # raised by the trigger videos_check_move
 _INT4_OID, _INT4_ARRAY_OID = 23, 1007
+_FLOAT4_OID, _FLOAT4_ARRAY_OID = 700, 1021
 
 
 class Database:
@@ -110,6 +111,7 @@ class Database:
         except psycopg.ProgrammingError as error:
             raise SettingsError(f"DATABASE_URL is not a Postgres address: {_first_line(error)}.") from error
         connection.adapters.register_dumper(Int4Array, _Int4ArrayDumper)
+        connection.adapters.register_dumper(Float4Array, _Float4ArrayDumper)
         return connection
 
 
@@ -130,13 +132,36 @@ class _Int4ArrayDumper(Dumper):
         super().__init__(cls, context)
 
     def dump(self, obj: Int4Array) -> bytes:
-        count = len(obj.values)
-        if count == 0:
-            return np.array([0, 0, _INT4_OID], ">i4").tobytes()
-        items = np.empty((count, 2), ">i4")
-        items[:, 0] = 4
-        items[:, 1] = obj.values
-        return np.array([1, 0, _INT4_OID, count, 1], ">i4").tobytes() + items.tobytes()
+        return _binary_array(np.asarray(obj.values, ">i4"), _INT4_OID)
+
+
+class Float4Array:
+    """A numpy array to be sent as real[], its float32 numbers exactly as they are; read row by row when it has rows."""
+
+    def __init__(self, values: NDArray[np.floating[Any]]) -> None:
+        self.values = values
+
+
+class _Float4ArrayDumper(Dumper):
+    format = Format.BINARY
+    oid = _FLOAT4_ARRAY_OID
+
+    def __init__(self, cls: type, context: AdaptContext | None = None) -> None:
+        super().__init__(cls, context)
+
+    def dump(self, obj: Float4Array) -> bytes:
+        return _binary_array(np.asarray(obj.values, ">f4").ravel().view(">i4"), _FLOAT4_OID)
+
+
+def _binary_array(numbers: NDArray[np.int32], oid: int) -> bytes:
+    """Return an array of numbers of four bytes each; floats come as the integers that have the same bits."""
+    count = len(numbers)
+    if count == 0:
+        return np.array([0, 0, oid], ">i4").tobytes()
+    items = np.empty((count, 2), ">i4")
+    items[:, 0] = 4
+    items[:, 1] = numbers
+    return np.array([1, 0, oid, count, 1], ">i4").tobytes() + items.tobytes()
 
 
 @contextmanager

@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 import psycopg
 from psycopg.rows import DictRow
 
 from sonicgen.domain.match import Decision, Match
-from sonicgen.errors import ConflictError
+from sonicgen.errors import ConflictError, NotFoundError
 from sonicgen.store.database import Connection, Database
 from sonicgen.store.statements import load_statements
 
 _SQL = load_statements("matches")
 
+Review = Literal["accepted", "rejected"]
+
 
 @dataclass(frozen=True, slots=True)
 class StoredMatch:
-    """One match on record; fields as in `sonicgen.domain.match.Match`, with ids that last in place of a number."""
+    """One match on record; fields as in `sonicgen.domain.match.Match`, with ids that last in place of a number.
+
+    `review` is what a person said of it.
+    """
 
     id: UUID
     video_id: UUID
@@ -37,6 +43,9 @@ class StoredMatch:
     decision: Decision
     decided_by: str
     created_at: datetime
+    review: Review | None = None
+    reviewed_by: str | None = None
+    reviewed_at: datetime | None = None
 
     def to_json(self) -> dict[str, object]:
         """Return the documented form: ids and times as text, numbers rounded to what they are good for."""
@@ -56,6 +65,9 @@ class StoredMatch:
             "decision": str(self.decision),
             "decided_by": self.decided_by,
             "created_at": self.created_at.isoformat(),
+            "review": self.review,
+            "reviewed_by": self.reviewed_by,
+            "reviewed_at": self.reviewed_at.isoformat() if self.reviewed_at else None,
         }
 
 
@@ -108,6 +120,57 @@ def of(database: Database, video_id: UUID) -> list[StoredMatch]:
 def copies_of(database: Database, video_id: UUID) -> list[StoredMatch]:
     """Return where a recording was found in others, in the order of its own time."""
     return _read(database, "copies_of", video_id)
+
+
+@dataclass(frozen=True, slots=True)
+class MatchPage:
+    """Some matches; `next_cursor` asks for those that follow, None at the end."""
+
+    matches: list[StoredMatch]
+    next_cursor: tuple[float, UUID] | None
+
+
+def get(database: Database, match_id: UUID) -> StoredMatch:
+    """Return one match; raise NotFoundError when there is none (any more)."""
+    with database.transaction() as connection:
+        row = connection.execute(_SQL["get"], {"id": match_id}).fetchone()
+    if row is None:
+        raise NotFoundError(f"There is no match {match_id}; its recording may have been judged anew.")
+    return _match(row)
+
+
+def page(
+    database: Database,
+    *,
+    decision: Decision | None = None,
+    review: Review | Literal["none"] | None = None,
+    video_id: UUID | None = None,
+    limit: int = 50,
+    cursor: tuple[float, UUID] | None = None,
+) -> MatchPage:
+    """Return matches, the most probable first; `review` "none" leaves those that nobody has looked at."""
+    after_probability, after_id = cursor or (None, None)
+    values = {
+        "decision": decision and decision.value,
+        "review": review,
+        "video_id": video_id,
+        "after_probability": after_probability,
+        "after_id": after_id,
+        "limit": limit + 1,
+    }
+    with database.transaction() as connection:
+        rows = connection.execute(_SQL["page"], values).fetchall()
+    found = [_match(row) for row in rows[:limit]]
+    return MatchPage(found, (found[-1].probability, found[-1].id) if len(rows) > limit else None)
+
+
+def set_review(connection: Connection, match_id: UUID, review: Review | None, reviewed_by: str | None) -> StoredMatch:
+    """Keep what a person said of a match, None to take it back, in the caller's transaction; raise NotFoundError."""
+    values = {"id": match_id, "review": review, "reviewed_by": reviewed_by}
+    row = connection.execute(_SQL["set_review"], values).fetchone()
+    if row is None:
+        raise NotFoundError(f"There is no match {match_id}; its recording may have been judged anew.")
+    return _match(row)
 
 
 def _read(database: Database, statement: str, video_id: UUID) -> list[StoredMatch]:

@@ -205,7 +205,7 @@ def counts_by_status(database: Database) -> dict[MatchStatus | None, int]:
 def copies_of(database: Database, recording_id: UUID) -> list[Recording]:
     """Return the recordings that were found to be copies of this one, oldest first."""
     with database.transaction() as connection:
-        return _recordings(connection.execute(_SQL["copies_of"], {"id": recording_id}).fetchall())
+        return read_rows(connection.execute(_SQL["copies_of"], {"id": recording_id}).fetchall())
 
 
 def by_ids(database: Database, ids: Collection[UUID]) -> dict[UUID, Recording]:
@@ -219,7 +219,7 @@ def pending_since(database: Database, seconds: float, limit: int) -> list[Record
     """Return recordings that are pending and that nobody has claimed for this long: those that lost their worker."""
     with database.transaction() as connection:
         rows = connection.execute(_SQL["pending_since"], {"older_than_seconds": seconds, "limit": limit}).fetchall()
-    return _recordings(rows)
+    return read_rows(rows)
 
 
 def delete(connection: Connection, recording_id: UUID) -> list[UUID]:
@@ -235,6 +235,11 @@ def delete(connection: Connection, recording_id: UUID) -> list[UUID]:
     return [row["id"] for row in orphans]
 
 
+def read_rows(rows: Sequence[DictRow]) -> list[Recording]:
+    """Return the recordings of whole rows of the table."""
+    return [_recording(row) for row in rows]
+
+
 def _get(connection: Connection, recording_id: UUID) -> Recording:
     row = connection.execute(_SQL["get"], {"id": recording_id}).fetchone()
     if row is None:
@@ -248,10 +253,6 @@ def _not_found(recording_id: UUID) -> NotFoundError:
 
 def _status(value: str | None) -> MatchStatus | None:
     return None if value is None else MatchStatus(value)
-
-
-def _recordings(rows: Sequence[DictRow]) -> list[Recording]:
-    return [_recording(row) for row in rows]
 
 
 def _recording(row: DictRow) -> Recording:

@@ -19,3 +19,22 @@ select * from matches where video_id = %(video_id)s order by query_start_seconds
 
 -- name: copies_of
 select * from matches where reference_video_id = %(video_id)s order by reference_start_seconds, id;
+
+-- name: get
+select * from matches where id = %(id)s;
+
+-- name: page
+select * from matches
+where (%(decision)s::text is null or decision = %(decision)s)
+  and (%(review)s::text is null or coalesce(review, 'none') = %(review)s)
+  and (%(video_id)s::uuid is null or video_id = %(video_id)s or reference_video_id = %(video_id)s)
+  and (%(after_probability)s::double precision is null
+       or probability < %(after_probability)s or (probability = %(after_probability)s and id > %(after_id)s))
+order by probability desc, id
+limit %(limit)s;
+
+-- name: set_review
+update matches set review = %(review)s, reviewed_by = %(reviewed_by)s,
+    reviewed_at = case when %(review)s::text is null then null else clock_timestamp() end
+where id = %(id)s
+returning *;

@@ -1,4 +1,4 @@
-"""What was said, over HTTP: transcripts and search."""
+"""Search in everything that was said."""
 
 from __future__ import annotations
 
@@ -6,27 +6,19 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from fastapi.responses import Response
 
-from sonicgen.steps.export_transcript import MEDIA_TYPES, export_transcript, read_format
+from sonicgen.console.access import Viewer
 from sonicgen.steps.search_transcripts import read_day, search_transcripts
 from sonicgen.steps.services import services
 from sonicgen.store import recordings
 from sonicgen.store.search import Filters
 
-router = APIRouter()
-
-
-@router.get("/v1/recordings/{identifier}/transcript")
-def show_transcript(identifier: UUID, form: Annotated[str, Query(alias="format")] = "json") -> Response:
-    """One recording's transcript in a format: json, srt, vtt, txt or rttm."""
-    wanted = read_format(form)
-    recording = recordings.get(services().database, identifier)
-    return Response(export_transcript(services(), recording, wanted), media_type=MEDIA_TYPES[wanted])
+router = APIRouter(tags=["search"])
 
 
 @router.get("/v1/search")
 def search(
+    caller: Viewer,
     q: str,
     speaker: str | None = None,
     channel: str | None = None,

@@ -1,0 +1,1 @@
+"""Speaker encoders: speech to vectors, behind `sonicgen.voices.encoder.Encoder`."""

@@ -1,0 +1,44 @@
+"""Which encoder this process uses."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from sonicgen.embedder.encoders import ecapa
+from sonicgen.embedder.encoders.ge2e import Ge2eEncoder
+from sonicgen.embedder.encoders.onnx import ecapa_small
+from sonicgen.errors import SettingsError
+from sonicgen.log import log
+from sonicgen.settings import Settings
+from sonicgen.voices.encoder import Encoder
+
+logger = logging.getLogger(__name__)
+
+
+def load_encoder(settings: Settings, *, threads: int = 1) -> Encoder:
+    """Return the encoder that the settings name, or with "auto" the best whose weights can be had.
+
+    "auto" is `ecapa` when SONICGEN_ECAPA_WEIGHTS names its weights, or SpeechBrain is installed and the hub answers;
+    `ecapa-small` otherwise. Raises SettingsError when what is named cannot be had: another model's vectors would be
+    strangers to all that are kept.
+    """
+    if settings.encoder == "ge2e":
+        return Ge2eEncoder()
+    if settings.encoder == "ecapa-small":
+        return ecapa_small(threads)
+    cache = models_folder(settings)
+    if settings.encoder == "ecapa" or settings.ecapa_weights:
+        return ecapa.open_ecapa(settings.ecapa_weights or ecapa.HUB_NAME, cache, threads=threads)
+    if not ecapa.can_convert():
+        return ecapa_small(threads)
+    try:
+        return ecapa.open_ecapa(ecapa.HUB_NAME, cache, threads=threads)
+    except SettingsError as error:
+        log(logger, "ecapa cannot be had; ecapa-small runs instead", level=logging.WARNING, reason=str(error))
+        return ecapa_small(threads)
+
+
+def models_folder(settings: Settings) -> Path:
+    """Return where fetched and converted weights are kept."""
+    return settings.data_dir / "models"

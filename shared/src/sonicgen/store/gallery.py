@@ -1,0 +1,306 @@
+"""The gallery in Postgres: the record of all vectors of voices, and the search for the nearest profiles by pgvector.
+
+Profiles are kept by triggers (migration 0010): whoever writes or removes a vector, be it in plain SQL or by removing
+its recording, changes the profile in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg.rows import DictRow
+
+from sonicgen.domain.gallery import GalleryCount, Near, StoredVoiceprint, Voiceprint, voiceprint_id
+from sonicgen.domain.voice import VoiceModel
+from sonicgen.errors import InputError
+from sonicgen.store.database import Connection, Database, Float4Array
+from sonicgen.store.statements import load_statements
+
+_SQL = load_statements("gallery")
+
+Vectors = NDArray[np.float32]
+
+MOST_NEAREST = 100
+# Rows of a scan that are in memory at a time: 0.8 MB of 192 dimensions.
+_SCAN_ROWS = 1_000
+# From so many profiles on a graph is worth its memory and what it misses: comparing each of 50,000 takes 22 ms a voice,
+# the graph 8 ms; it then finds the closest always and 75 % of the closest twenty (docs/identification.md).
+GRAPH_FROM = 50_000
+_GRAPH_BREADTH = 400
+_VECTOR_HEADER_BYTES = 4  # what pgvector's binary form has before its big-endian floats
+
+
+class PgvectorGallery:
+    """The gallery whose index is Postgres itself; implements `sonicgen.services.gallery.Gallery`."""
+
+    index = "pgvector"
+
+    def __init__(self, database: Database, graph_from: int = GRAPH_FROM) -> None:
+        self._database = database
+        self._graph_from = graph_from
+
+    def add(
+        self,
+        model: VoiceModel,
+        vectors: Vectors,
+        voiceprints: Sequence[Voiceprint],
+        *,
+        within: Connection | None = None,
+    ) -> list[UUID]:
+        """Keep one vector a row; return their ids."""
+        rows = unit_rows(model, vectors)
+        if len(rows) != len(voiceprints):
+            raise InputError(f"{len(rows)} vectors came with {len(voiceprints)} descriptions; each needs one.")
+        ids = [voiceprint_id(model, voiceprint.source) for voiceprint in voiceprints]
+        # The same source twice in one call: the last counts, as it would in two calls.
+        places = {identifier: place for place, identifier in enumerate(ids)}
+        chosen = [voiceprints[place] for place in places.values()]
+        values = {
+            "model": model.name,
+            "version": model.version,
+            "dim": model.dimension,
+            "numbers": Float4Array(rows[list(places.values())]),
+            "ids": list(places),
+            "seconds": [voiceprint.seconds for voiceprint in chosen],
+            "sources": [voiceprint.source for voiceprint in chosen],
+            "speaker_ids": [voiceprint.speaker_id for voiceprint in chosen],
+            "is_known": [voiceprint.is_known for voiceprint in chosen],
+            "in_profile": [voiceprint.in_profile for voiceprint in chosen],
+            "video_ids": [voiceprint.recording_id for voiceprint in chosen],
+            "voices": [voiceprint.voice for voiceprint in chosen],
+        }
+        if ids:
+            with self._writing(within) as connection:
+                connection.execute(_SQL["add"], values)
+        return ids
+
+    def assign(
+        self, ids: Sequence[UUID], speaker_id: UUID | None, *, is_known: bool = True, within: Connection | None = None
+    ) -> int:
+        """Say whose these vectors are; return how many there were."""
+        values = {"ids": list(ids), "speaker_id": speaker_id, "is_known": is_known and speaker_id is not None}
+        with self._writing(within) as connection:
+            return connection.execute(_SQL["assign"], values).rowcount
+
+    def set_known(self, speaker_id: UUID, is_known: bool, *, within: Connection | None = None) -> None:
+        """Say that a group of unknown voices has become a known person, or is one no more."""
+        with self._writing(within) as connection:
+            connection.execute(_SQL["set_known"], {"speaker_id": speaker_id, "is_known": is_known})
+
+    def nearest(
+        self, model: VoiceModel, queries: Vectors, count: int = 10, *, is_known: bool | None = None
+    ) -> list[list[Near]]:
+        """Return for each row the speakers with the closest profiles, closest first."""
+        rows = unit_rows(model, queries)
+        with self._database.transaction() as connection:
+            graph = {"model_key": model.key, "breadth": str(_GRAPH_BREADTH)}
+            if connection.execute(_SQL["open_graph"], graph).fetchone() is None:
+                return _near(connection, _SQL["nearest"], model, rows, count, is_known)
+            statement = _SQL["nearest_in_graph"].replace(b"$dim", str(model.dimension).encode())
+            return _near(connection, statement, model, rows, count, is_known)
+
+    def nearest_of(
+        self,
+        model: VoiceModel,
+        queries: Vectors,
+        count: int,
+        speaker_ids: Sequence[UUID],
+        *,
+        is_known: bool | None = None,
+        fresh_seconds: float = 0.0,
+    ) -> list[list[Near]]:
+        """Return the nearest of these speakers, and of all whose profile changed within the last seconds."""
+        rows = unit_rows(model, queries)
+        with self._database.transaction() as connection:
+            return _near(
+                connection,
+                _SQL["cosines"],
+                model,
+                rows,
+                count,
+                is_known,
+                speaker_ids=list(speaker_ids),
+                fresh_seconds=fresh_seconds,
+            )
+
+    def profiles(self, model: VoiceModel, speaker_ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
+        """Return the profiles of those of these speakers that have one."""
+        values = {"model_key": model.key, "speaker_ids": list(speaker_ids)}
+        with self._database.transaction() as connection:
+            return {row["speaker_id"]: vector_of(row) for row in connection.execute(_SQL["profiles"], values)}
+
+    def fetch(self, ids: Sequence[UUID]) -> list[tuple[StoredVoiceprint, Vectors]]:
+        """Return those of these vectors that are there, in the order of the ids."""
+        with self._database.transaction() as connection:
+            found = {row["id"]: _stored(row) for row in connection.execute(_SQL["fetch"], {"ids": list(ids)})}
+        return [found[identifier] for identifier in ids if identifier in found]
+
+    def of_speaker(self, speaker_id: UUID, model: VoiceModel | None = None) -> list[tuple[StoredVoiceprint, Vectors]]:
+        """Return a speaker's vectors, oldest first."""
+        return self._find(speaker_id=speaker_id, recording_id=None, model=model)
+
+    def of_recording(
+        self, recording_id: UUID, model: VoiceModel | None = None
+    ) -> list[tuple[StoredVoiceprint, Vectors]]:
+        """Return the vectors of a recording's voices, oldest first."""
+        return self._find(speaker_id=None, recording_id=recording_id, model=model)
+
+    def _find(
+        self, speaker_id: UUID | None, recording_id: UUID | None, model: VoiceModel | None
+    ) -> list[tuple[StoredVoiceprint, Vectors]]:
+        values = {
+            "speaker_id": speaker_id,
+            "recording_id": recording_id,
+            "model_key": model.key if model else None,
+        }
+        with self._database.transaction() as connection:
+            return [_stored(row) for row in connection.execute(_SQL["find"], values)]
+
+    def scan(self, model: VoiceModel) -> Iterator[tuple[StoredVoiceprint, Vectors]]:
+        """Yield every vector of a model."""
+        after: UUID | None = None
+        while True:
+            values = {"model_key": model.key, "after": after, "limit": _SCAN_ROWS}
+            with self._database.transaction() as connection:
+                rows = connection.execute(_SQL["scan"], values).fetchall()
+            yield from map(_stored, rows)
+            if len(rows) < _SCAN_ROWS:
+                return
+            after = rows[-1]["id"]
+
+    def delete(
+        self,
+        *,
+        ids: Sequence[UUID] = (),
+        speaker_id: UUID | None = None,
+        recording_id: UUID | None = None,
+        model: VoiceModel | None = None,
+        within: Connection | None = None,
+    ) -> int:
+        """Forget vectors by what is given, and mend or remove the profiles made from them."""
+        if not ids and speaker_id is None and recording_id is None and model is None:
+            raise InputError("Say which vectors to forget: by id, speaker, recording or model.")
+        values = {
+            "ids": list(ids) or None,
+            "speaker_id": speaker_id,
+            "recording_id": recording_id,
+            "model_key": model.key if model else None,
+        }
+        with self._writing(within) as connection:
+            return connection.execute(_SQL["delete"], values).rowcount
+
+    def count(self, model: VoiceModel) -> GalleryCount:
+        """Return how much there is of a model."""
+        with self._database.transaction() as connection:
+            row = connection.execute(_SQL["count"], {"model_key": model.key}).fetchone()
+        assert row is not None  # noqa: S101 - an aggregate returns one row
+        return GalleryCount(**row)
+
+    def models(self) -> list[VoiceModel]:
+        """Return the models that there are vectors of."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(_SQL["models"]).fetchall()
+        return [VoiceModel(row["model"], row["version"], row["dim"]) for row in rows]
+
+    def flush(self) -> int:
+        """Nothing is to be sent: profiles change in the transaction of their vectors."""
+        return 0
+
+    def rebuild(self, model: VoiceModel | None = None) -> int:
+        """Make all profiles anew from the vectors; return how many there are."""
+        with self._database.transaction() as connection:
+            connection.execute(_SQL["refresh"], {"model_key": model.key if model else None})
+        total = 0
+        for each in [model] if model else self.models():
+            speakers = self.count(each).speakers
+            values = {"model_key": each.key, "dim": each.dimension, "is_wanted": speakers >= self._graph_from}
+            with self._database.transaction() as connection:
+                connection.execute(_SQL["set_graph"], values)
+            total += speakers
+        return total
+
+    def traces(self, speaker_id: UUID) -> int:
+        """Return how many vectors and profiles of a speaker there still are."""
+        with self._database.transaction() as connection:
+            row = connection.execute(_SQL["traces"], {"speaker_id": speaker_id}).fetchone()
+        assert row is not None  # noqa: S101 - a select without a table returns one row
+        traces: int = row["traces"]
+        return traces
+
+    def check(self) -> str:
+        """Return a sentence on what searches and how much it holds."""
+        counts = [self.count(model) for model in self.models()]
+        people, groups = (sum(getattr(c, name) for c in counts) for name in ("known_speakers", "unknown_speakers"))
+        return f"pgvector in the database: {people} people and {groups} groups of unknown voices"
+
+    def close(self) -> None:
+        """Close nothing: the database belongs to whoever made it."""
+
+    @contextmanager
+    def _writing(self, within: Connection | None) -> Iterator[Connection]:
+        if within is not None:
+            yield within
+            return
+        with self._database.transaction() as connection:
+            yield connection
+
+
+def unit_rows(model: VoiceModel, vectors: Vectors) -> Vectors:
+    """Return the rows at length one; raise InputError when they cannot be this model's."""
+    rows = np.asarray(vectors, np.float32)
+    if rows.size == 0:
+        return rows.reshape(0, model.dimension)
+    if rows.ndim != 2 or rows.shape[1] != model.dimension:
+        raise InputError(f"Vectors of {model.key} have {model.dimension} numbers, not {rows.shape[-1]}.")
+    norms = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+    if not np.isfinite(norms).all() or not norms.all():
+        raise InputError("A voice's vector needs finite numbers that are not all zero.")
+    return np.asarray(rows / norms, np.float32)
+
+
+def _near(
+    connection: Connection,
+    statement: bytes,
+    model: VoiceModel,
+    rows: Vectors,
+    count: int,
+    is_known: bool | None,
+    **more: object,
+) -> list[list[Near]]:
+    found: list[list[Near]] = [[] for _ in rows]
+    values = {
+        "queries": len(rows),
+        "numbers": Float4Array(rows),
+        "dim": model.dimension,
+        "model_key": model.key,
+        "is_known": is_known,
+        "count": min(count, MOST_NEAREST),
+        **more,
+    }
+    for row in connection.execute(statement, values) if len(rows) else ():
+        near = Near(row["speaker_id"], row["cosine"], row["is_known"], row["duration_seconds"], row["embeddings"])
+        found[row["number"] - 1].append(near)
+    return found
+
+
+def _stored(row: DictRow) -> tuple[StoredVoiceprint, Vectors]:
+    voiceprint = Voiceprint(
+        source=row["source"],
+        seconds=row["duration_seconds"],
+        speaker_id=row["speaker_id"],
+        is_known=row["is_known"],
+        in_profile=row["in_profile"],
+        recording_id=row["video_id"],
+        voice=row["voice"],
+    )
+    return StoredVoiceprint(row["id"], VoiceModel(row["model"], row["version"], row["dim"]), voiceprint), vector_of(row)
+
+
+def vector_of(row: Mapping[str, Any]) -> Vectors:
+    """Return the vector of a row whose `embedding` is pgvector's binary form."""
+    return np.frombuffer(row["embedding"], ">f4", offset=_VECTOR_HEADER_BYTES).astype(np.float32)

@@ -1,0 +1,1 @@
+"""How the speaker encoder in the package was made; needs torch, and the package Resemblyzer for its weights."""
