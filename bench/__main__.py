@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import accuracy, cold, embedder, search, speeds, system, warps
+from bench import accuracy, cold, console, embedder, identify, search, speeds, system, warps
 
 NOT_BY_DEFAULT = ("table",)
 
@@ -32,9 +32,12 @@ def main() -> None:
         "archive": system.measure_archive,
         "cold": cold.measure_cold,
         "search": search.measure_search,
+        "console": console.measure_console,
         "speeds": speeds.measure_speeds,
         "warps": warps.measure_warps,
         "embedder": embedder.measure_embedder,
+        "gallery": identify.measure_gallery,
+        "identify": identify.measure_identify,
         "hour": accuracy.measure_hour,
         "accuracy": partial(accuracy.measure_accuracy, options.queries, options.share, options.only),
         "table": accuracy.write_table,

@@ -1,9 +1,11 @@
-"""Makes the conversation of the demonstration: two voices of espeak-ng, as a small opus file within the package.
+"""Makes the speech of the demonstration, two voices of espeak-ng, as small opus files within the package.
+
+A conversation of the two, and one of them alone in another recording.
 
     python tools/make_demo_speech.py
 
 Needs espeak-ng (Debian: apt-get install espeak-ng). What a synthesiser says belongs to whoever makes it speak; the
-texts are ours. The file is committed, so that nobody who runs the demonstration needs espeak-ng.
+texts are ours. The files are committed, so that nobody who runs the demonstration needs espeak-ng.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sonicgen.local.demo_sounds import CONVERSATION_FILE, RATE_HZ, say, write_sound
+from sonicgen.local.demo_sounds import CONVERSATION_FILE, LETTER_FILE, RATE_HZ, say, write_sound
 
 # Of espeak-ng's voices those that the recogniser understands best while a diarization still tells them apart.
 VOICES = {"host": ("en-us+f2", 50), "guest": ("en-us", 35)}
@@ -32,17 +34,30 @@ TURNS = (
 )
 
 
+LETTER = (
+    ("guest", "Dear friends, the lamp is new and the stairs have a rail at last."),
+    ("guest", "In the summer a family of seals came to live on the rocks below the garden."),
+    ("guest", "Come and see them before the storms begin, and bring some bread and butter."),
+)
+
+
 def main() -> None:
-    """Write the file."""
+    """Write the files."""
+    for path, turns in ((CONVERSATION_FILE, TURNS), (LETTER_FILE, LETTER)):
+        write(path, turns)
+
+
+def write(path: Path, turns: tuple[tuple[str, str], ...]) -> None:
+    """Write one file."""
     pieces = []
     with tempfile.TemporaryDirectory() as folder:
-        for speaker, text in TURNS:
+        for speaker, text in turns:
             voice, pitch = VOICES[speaker]
             pieces.append(say(text, Path(folder), voice=voice, words_per_minute=WORDS_PER_MINUTE, pitch=pitch))
             pieces.append(np.zeros(round(PAUSE_SECONDS * RATE_HZ), np.float32))
     sound = np.concatenate(pieces[:-1])
-    write_sound(CONVERSATION_FILE, 0.8 * sound / np.abs(sound).max(), bit_rate=BIT_RATE)
-    print(f"{CONVERSATION_FILE}: {len(sound) / RATE_HZ:.1f} s, {CONVERSATION_FILE.stat().st_size} bytes")
+    write_sound(path, 0.8 * sound / np.abs(sound).max(), bit_rate=BIT_RATE)
+    print(f"{path}: {len(sound) / RATE_HZ:.1f} s, {path.stat().st_size} bytes")
 
 
 if __name__ == "__main__":

@@ -169,6 +169,7 @@ def test_known_people_and_unknown_voices_are_told_apart(gallery: Gallery, enrol:
     assert {near.speaker_id for near in gallery.nearest(MODEL, vectors, is_known=True)[0]} == {person, group}
     assert gallery.nearest(MODEL, vectors, is_known=False) == [[], []]
     assert (gallery.count(MODEL).known_speakers, gallery.count(MODEL).unknown_speakers) == (2, 0)
+    assert (gallery.people(MODEL), gallery.people(NEWER)) == (2, 0)
 
 
 def test_vectors_change_hands(gallery: Gallery, enrol: Enrol) -> None:

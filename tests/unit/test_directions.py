@@ -50,6 +50,8 @@ ALLOWED: dict[str, set[str]] = {
     "console": {"steps", "store", "domain", "errors", "log", "settings"},
     "cli": {
         "steps",
+        "embedder",
+        "voices",
         "store",
         "cloud",
         "local",

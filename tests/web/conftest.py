@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -63,7 +64,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     write_sound(folder / "compilation.mp3", both)
     with cloud(tmp_path_factory.mktemp("data"), SONICGEN_TRANSCRIPTION="local") as running:
         done = subprocess.run(
-            [sys.executable, "-m", "sonicgen", "add", *(str(folder / name) for name in names), str(CONVERSATION)],
+            [sys.executable, "-m", "sonicgen", "add", str(CONVERSATION), *(str(folder / name) for name in names)],
             env=clean_environment(running.folder.root), capture_output=True, check=True, timeout=100,
         )  # fmt: skip
         made = Site(running, folder)
@@ -116,6 +117,12 @@ def page(site: Site, browser: Browser) -> Iterator[Page]:
 def _check_address(url: str, site: Site, troubles: list[str]) -> None:
     if not url.startswith((site.url, "data:", "blob:")):
         troubles.append(f"asked of another address: {url}")
+
+
+def shoot(page: Any, name: str) -> None:
+    """Keep a picture of a page for people to look at, in the folder that SONICGEN_SHOTS names."""
+    if folder := os.environ.get("SONICGEN_SHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
 def violations(page: Any) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from tests.web.conftest import Site, violations
+from tests.web.conftest import Site, shoot, violations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -17,8 +17,8 @@ DROP = """([name, data]) => {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
   const transfer = new DataTransfer();
   transfer.items.add(new File([bytes], name, { type: "audio/mpeg" }));
-  for (const kind of ["dragenter", "dragover", "drop"])
-    document.querySelector("#ask").dispatchEvent(new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+  const place = document.querySelector("#ask"), event = { dataTransfer: transfer, bubbles: true, cancelable: true };
+  for (const kind of ["dragenter", "dragover", "drop"]) place.dispatchEvent(new DragEvent(kind, event));
 }"""
 
 
@@ -72,6 +72,7 @@ def test_not_this_steps_on_is_on_record_and_can_be_taken_back(page: Page, site: 
     first = page.locator("#answer h2").first.text_content()
     timeline.nth(1).click()
     expect(page.locator("#answer section audio")).to_be_visible()
+    shoot(page, "compilation")
     assert violations(page) == []
     with page.expect_response("**/rejections"):
         page.get_by_role("button", name=re.compile("^Not this")).click()
@@ -84,7 +85,8 @@ def test_not_this_steps_on_is_on_record_and_can_be_taken_back(page: Page, site: 
         page.get_by_role("button", name="Take that back").click()
     with site.cloud.services.database.transaction() as connection:
         rows = connection.execute(
-            "select undone_at from decisions where kind = 'find_rejected' and subject_ids[1] = %s::uuid order by made_at",
+            "select undone_at from decisions where kind = 'find_rejected' and subject_ids[1] = %s::uuid "
+            "order by made_at",
             (job,),
         ).fetchall()
     assert [row["undone_at"] is not None for row in rows] == [False, True]
@@ -93,6 +95,7 @@ def test_not_this_steps_on_is_on_record_and_can_be_taken_back(page: Page, site: 
 def test_nothing_found_says_what_was_tried_and_offers_to_add_it(page: Page, site: Site) -> None:
     ask(page, site, "elsewhere.mp3")
     card = page.get_by_role("article", name="Nothing found")
+    shoot(page, "nothing found")
     expect(card).to_contain_text("No known recording holds it.")
     expect(card).to_contain_text(re.compile(r"6\.0 s were listened to and compared with \d+ recordings"))
     assert violations(page) == []

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.conftest import Site, violations
+from tests.web.conftest import Site, shoot, violations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -91,6 +91,7 @@ def test_a_match_is_reviewed_with_the_keyboard_and_taken_back(page: Page, site: 
     expect(page.get_by_role("heading", name="piece 0.mp3")).to_be_visible()
     picture = page.locator("#query-picture")
     expect(picture).to_have_attribute("aria-label", re.compile(r"Spectrogram: \d+ landmarks"))
+    shoot(page, "review")
     assert page.locator("#reference-audio").get_attribute("src").endswith("#t=6,11")  # type: ignore[union-attr]
     assert violations(page) == []
     with page.expect_response("**/review"):
@@ -129,13 +130,28 @@ def test_operations_are_live(page: Page, site: Site) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_is_legible_and_fits_a_narrow_screen(browser: Browser, site: Site, scheme: str) -> None:
+def test_every_page_is_legible_and_fits_a_narrow_screen(
+    browser: Browser, site: Site, scheme: Literal["light", "dark"]
+) -> None:
     context = browser.new_context(
-        base_url=site.url, color_scheme=scheme, viewport={"width": 360, "height": 740}  # type: ignore[arg-type]
+        base_url=site.url,
+        color_scheme=scheme,
+        viewport={"width": 360, "height": 740},
     )
     opened = context.new_page()
-    for path in ("/", "/library", f"/recordings/{site.id_of('conversation.opus')}", "/search?q=tonight", "/signin", "/none"):
+    for path in (
+        "/",
+        "/library",
+        f"/recordings/{site.id_of('conversation.opus')}",
+        "/search?q=tonight",
+        "/label",
+        "/speakers",
+        "/operations",
+        "/signin",
+        "/none",
+    ):
         opened.goto(path)
+        shoot(opened, f"{path.strip('/').partition('?')[0].replace('/', ' ') or 'find'} {scheme} narrow")
         assert violations(opened) == [], path
         assert opened.evaluate("document.documentElement.scrollWidth") <= 360, path
     opened.get_by_role("button", name="Theme: automatic").click()
@@ -150,5 +166,3 @@ def test_a_page_is_walked_through_with_the_keyboard(page: Page, site: Site) -> N
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(page.locator("#link")).to_be_focused()
-
-

@@ -175,7 +175,9 @@ def _masked(features: NDArray[np.float32], random: np.random.Generator) -> NDArr
 
 # ---- validation ------------------------------------------------------------------------------------------------------
 @torch.inference_mode()
-def held_out_rows(network: nn.Module, pool: Pool, seconds: float) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.intp]]:
+def held_out_rows(
+    network: nn.Module, pool: Pool, seconds: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.intp]]:
     """Return vectors of the held-out readers' pieces, of the same disturbed, and whose they are."""
     network.eval()
     disturber, random = Disturber(pool.sounds), np.random.default_rng(10)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sonicgen.cloud.objects import list_objects
-from sonicgen.domain.speaker import VoiceState
+from sonicgen.domain.recording import Recording
+from sonicgen.domain.speaker import RecordingVoice, VoiceState
 from sonicgen.steps.change_speakers import (
     merge_speakers,
     name_speaker,
@@ -78,9 +79,9 @@ def test_a_voice_is_named_once_for_past_and_future(listening: Services, tmp_path
     assert heard == {second.id, third.id}, "the second line of each"
 
 
-def _voices(services: Services, recording: object) -> list[voices.RecordingVoice]:
+def _voices(services: Services, recording: Recording) -> list[RecordingVoice]:
     with services.database.transaction() as connection:
-        return voices.of_video(connection, recording.id)  # type: ignore[attr-defined]
+        return voices.of_video(connection, recording.id)
 
 
 def test_nothing_is_done_twice(listening: Services, tmp_path: Path) -> None:

@@ -61,6 +61,8 @@ def _services(services: Services) -> Iterator[Part]:
     yield _check("downloads", "yt-dlp", lambda: _downloads(services))
     yield _transcription(services)
     yield _voices(services)
+    yield _check("gallery", settings.gallery_index, lambda: _gallery(services))
+    yield _check("speakers", f"Postgres ({where})", lambda: _speakers(services))
 
 
 def _check(name: str, provider: str, look: Callable[[], str]) -> Part:
@@ -164,6 +166,33 @@ def _voices(services: Services) -> Part:
         *state.notes,
     ]
     return Part("voices", f"{model.name} {model.version}, {model.dimension} dimensions", True, "; ".join(told))
+
+
+def _speakers(services: Services) -> str:
+    from sonicgen.store import voice_models, voices
+
+    counts = voices.counts(services.database)
+    told = [f"{counts['people']} people, {counts['groups']} unknown voices"]
+    if counts["waiting"]:
+        told.append(f"{counts['waiting']} voices wait to be heard")
+    with services.database.transaction() as connection:
+        serving = [each.model for each in voice_models.list_models(connection)]
+    if len(serving) > 1:
+        told.append("an older model's vectors are kept (sonicgen voices re-embed --retire)")
+    if services.settings.hears_voices:
+        try:
+            model = services.embedder.runner().model
+        except SonicGenError:  # "voices" says why
+            return ", ".join(told)
+        if serving and model not in serving:
+            told.append("the embedder's model lacks vectors (sonicgen voices re-embed)")
+    return ", ".join(told)
+
+
+def _gallery(services: Services) -> str:
+    from sonicgen.steps.identify_voices import explain_calibrations
+
+    return "; ".join([services.gallery.check(), *explain_calibrations(services)])
 
 
 def _media() -> Part:

@@ -11,10 +11,11 @@ import numpy as np
 from sonicgen.cli.add import follow
 from sonicgen.cli.console import clock, escape, output
 from sonicgen.cli.find import print_answer
+from sonicgen.cli.recognition import show_people
 from sonicgen.cli.spoken import show_words
 from sonicgen.domain.match import Decision
 from sonicgen.domain.recording import MatchStatus, Recording
-from sonicgen.local.demo_sounds import RATE_HZ, disturb, make_pieces, read_sound, write_sound
+from sonicgen.local.demo_sounds import CONVERSATION, RATE_HZ, disturb, make_pieces, read_sound, write_sound
 from sonicgen.steps.find_clip import Answer, find_clip
 from sonicgen.steps.services import Services
 
@@ -65,7 +66,11 @@ def _demonstrate(services: Services, folder: Path, files: list[Path]) -> bool:
     answer = find_clip(services, stranger)
     print_answer(answer)
     right = right and not any(found.match.decision is Decision.MATCH for found in answer.found)
-    return show_words(services, folder, usable) and right
+    right = show_words(services, folder, usable) and right
+    if services.settings.transcription_provider is None:
+        return right
+    conversation = next((recording for file, recording in usable if file.stem == CONVERSATION), None)
+    return show_people(services, folder, conversation) and right
 
 
 def _make_files(folder: Path) -> list[Path]:

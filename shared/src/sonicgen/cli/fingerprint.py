@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Annotated
 
@@ -18,9 +17,6 @@ def fingerprint(
     """Print a clip's fingerprint, for POST /v1/find: the server learns where it is from without hearing it."""
     if not clip.is_file():
         raise InputError(f"{clip} is not a file.")
-    from sonicgen.sound.fingerprint import fingerprint as take
-    from sonicgen.sound.packing import pack_peaks
+    from sonicgen.steps.sent_fingerprint import write_fingerprint
 
-    made = take(clip)
-    peaks = base64.b64encode(pack_peaks(made.peaks, 0)).decode()
-    print_json({"fingerprint": {"version": made.version, "seconds": round(made.seconds, 3), "peaks": peaks}})
+    print_json({"fingerprint": write_fingerprint(clip)})

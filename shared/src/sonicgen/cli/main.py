@@ -24,11 +24,14 @@ from sonicgen.cli import (
     ingest,
     original,
     keys,
+    label,
     retry,
     search,
+    speakers,
     transcribe,
     transcripts,
     up,
+    voices,
 )
 from sonicgen.cli.console import errors
 from sonicgen.errors import SonicGenError
@@ -50,6 +53,8 @@ app.command("sources")(ingest.sources)
 app.command("search")(search.search)
 app.command("transcript")(transcripts.transcript)
 app.command("edit")(transcripts.edit)
+app.command("label")(label.label)
+app.add_typer(speakers.app, name="speakers")
 app.command("list")(catalogue.list_recordings)
 app.command("show")(catalogue.show)
 app.command("original")(original.original)
@@ -63,6 +68,7 @@ app.command("migrate")(care.migrate)
 app.command("pack")(care.pack)
 app.command("fingerprint")(fingerprint.fingerprint)
 app.add_typer(keys.app, name="keys")
+app.add_typer(voices.app)
 
 
 def _version(asked: bool) -> None:

@@ -121,7 +121,7 @@ def _change(services: Services, recording: Recording, line: int, text: str | Non
     """Carry out what was asked for, an undo when neither text nor speaker is given; return the line."""
     from sonicgen.steps.edit_utterance import edit_speaker, edit_text, undo_edit
 
-    by = _user()
+    by = user_name()
     changed = None
     if text is not None:
         changed = edit_text(services, recording, line, text, edited_by=by)
@@ -130,7 +130,8 @@ def _change(services: Services, recording: Recording, line: int, text: str | Non
     return changed or undo_edit(services, recording, line)
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Return who works here, for the record of what they decide."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a process whose user has no name

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Annotated, Any
@@ -21,8 +19,9 @@ from sonicgen.console.intake import Intake, take_in
 from sonicgen.console.limits import check_allowance, take_allowance
 from sonicgen.console.problems import ProblemError
 from sonicgen.console.sse import job_stream
-from sonicgen.steps.find_job import Question, check_link, clip_folder, read_fingerprint
+from sonicgen.steps.find_job import Question, check_link, clip_folder
 from sonicgen.steps.find_upload import fetch_upload
+from sonicgen.steps.sent_fingerprint import read_fingerprint
 from sonicgen.steps.services import services
 from sonicgen.store import jobs
 from sonicgen.store.jobs import Job
@@ -130,22 +129,9 @@ def _read_question(taken: Intake, caller: Caller, folder: Any) -> Question:
     if "upload" in given:
         upload = _text(given["upload"], "upload")
         return Question(*fetch_upload(services(), _uuid(upload), caller.owner, folder / "upload"))
-    return _fingerprint(given["fingerprint"], taken.fields)
-
-
-def _fingerprint(given: object, fields: dict[str, Any]) -> Question:
-    """Return a question about packed peaks: `version`, `seconds` and `peaks` as `sonicgen fingerprint` writes them."""
-    if not isinstance(given, dict):
-        raise ProblemError(400, "invalid_input", "A fingerprint is an object, as `sonicgen fingerprint` prints it.")
-    try:
-        packed = base64.b64decode(_text(given.get("peaks"), "peaks"), validate=True)
-        made = read_fingerprint(int(given.get("version", 0)), float(given.get("seconds", 0)), packed)
-    except (binascii.Error, TypeError, OverflowError, ValueError) as error:
-        raise ProblemError(
-            400, "invalid_input", "The fingerprint is none: check version, seconds and peaks."
-        ) from error
-    name = fields.get("name")
-    return Question(name[:LONGEST_KEY] if isinstance(name, str) and name else "fingerprint", fingerprint=made)
+    name = taken.fields.get("name")
+    shown = name[:LONGEST_KEY] if isinstance(name, str) and name else "fingerprint"
+    return Question(shown, fingerprint=read_fingerprint(given["fingerprint"]))
 
 
 def _wants_stream(request: Request, taken: Intake) -> bool:

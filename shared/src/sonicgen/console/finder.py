@@ -18,7 +18,7 @@ from sonicgen.console.problems import ProblemError
 from sonicgen.errors import SonicGenError
 from sonicgen.steps.clip_workers import ClipWorkers
 from sonicgen.steps.find_clip import warm_up
-from sonicgen.steps.find_job import FindJob, Question
+from sonicgen.steps.find_job import FindJob, Question, sweep_clip_folders
 from sonicgen.steps.services import Services
 from sonicgen.store import jobs
 
@@ -125,6 +125,7 @@ class Finder:
 
     def _warm_up(self) -> None:
         try:
+            sweep_clip_folders(self._services)
             self.workers.warm_up()
             warm_up()
         except Exception:  # the first question will say what is wrong

@@ -41,6 +41,7 @@ class Fingerprint(_Form):
     version: int
     seconds: float
     peaks: str = Field(description="Packed peaks, base64.")
+    strengths: str = Field(description="How strong each peak is, a byte each, base64.")
 
 
 class FindRequest(_Form):

@@ -18,7 +18,7 @@ from sonicgen.console.library import read_library_cursor, write_library_cursor
 from sonicgen.console.problems import ProblemError
 from sonicgen.domain.recording import Recording
 from sonicgen.domain.role import Role
-from sonicgen.errors import InputError, NotFoundError
+from sonicgen.errors import InputError, NotFoundError, SonicGenError
 from sonicgen.steps.describe_answer import clock
 from sonicgen.steps.export_transcript import display_name, read_transcript
 from sonicgen.steps.search_transcripts import read_day, search_transcripts
@@ -141,6 +141,18 @@ def review_page(request: Request) -> Response:
     return _page(request, "review.html", Role.VIEWER)
 
 
+@router.get("/label")
+def label_page(request: Request) -> Response:
+    """Unknown voices, for a person to name."""
+    return _page(request, "label.html", Role.VIEWER)
+
+
+@router.get("/speakers")
+def speakers_page(request: Request) -> Response:
+    """Everybody who was heard."""
+    return _page(request, "speakers.html", Role.VIEWER)
+
+
 @router.get("/operations")
 def operations_page(request: Request) -> Response:
     """Queues, failures, dead letters, quotas, costs: live."""
@@ -165,7 +177,7 @@ def problem_page(request: Request, body: dict[str, Any], headers: dict[str, str]
     """Return a page that says what went wrong."""
     try:
         caller: Caller | None = caller_of(request)
-    except (ProblemError, Exception):  # whatever is wrong with the credentials, the page is about something else
+    except (ProblemError, SonicGenError):  # whatever is wrong with the credentials, the page is about something else
         caller = None
     return _render(request, "problem.html", caller, body["status"], headers, problem=body)
 

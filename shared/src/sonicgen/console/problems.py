@@ -76,6 +76,8 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is installed for
+    if isinstance(error.__cause__, ProblemError):  # FastAPI wraps what is raised while it reads a body
+        return await _problem(request, error.__cause__)
     code, title = _TITLES.get(error.status_code, ("failed", "Failed"))
     detail = f"There is nothing at {request.url.path}." if error.status_code == 404 else str(error.detail)
     return _answer(request, problem_body(error.status_code, code, title, detail), dict(error.headers or {}))

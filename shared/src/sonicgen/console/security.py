@@ -21,7 +21,10 @@ PLAYER = "https://www.youtube-nocookie.com"
 STORAGE = "https://storage.googleapis.com"
 # A request that is no upload: names, sentences, a fingerprint of an hour (160 kB).
 SMALL_BODY_BYTES = 1 << 20
+# These have limits of their own (console/intake.py).
 _UPLOADS = frozenset({"/v1/find", "/v1/recordings", "/api/v1/identify"})
+# Samples of a voice; more than an hour of sound teaches nothing new of it.
+_LARGE_BODIES = {"/v1/speakers/enroll": 200 << 20}
 _UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _HSTS = "max-age=31536000; includeSubDomains"
 _HEADERS = {
@@ -80,17 +83,18 @@ class Security:
 
 
 def _limited(request: Request, receive: Receive) -> Receive:
-    """Return a `receive` that ends a body at its limit; uploads have limits of their own (console/intake.py)."""
+    """Return a `receive` that ends a body at its limit, while it streams."""
     if request.url.path in _UPLOADS:
         return receive
+    most = _LARGE_BODIES.get(request.url.path, SMALL_BODY_BYTES)
     taken = 0
 
     async def receive_some() -> Message:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > SMALL_BODY_BYTES:
-            raise ProblemError(413, "too_large", f"A request here has at most {SMALL_BODY_BYTES:,} bytes.")
+        if taken > most:
+            raise ProblemError(413, "too_large", f"A request here has at most {most:,} bytes.")
         return message
 
     return receive_some

@@ -141,6 +141,11 @@ def voice_id(video_id: UUID, label: str, digest: str) -> UUID:
     return uuid5(RECORDING_NAMESPACE, f"voice\n{video_id}\n{label}\n{digest}")
 
 
+def group_id(founder_id: UUID) -> UUID:
+    """Return the id of the group of unknown voices that a voice founds."""
+    return uuid5(RECORDING_NAMESPACE, f"group\n{founder_id}")
+
+
 def clip_id(object_name: str) -> UUID:
     """Return the id of a clip; it is always the same for an object."""
     return uuid5(RECORDING_NAMESPACE, f"clip\n{object_name}")

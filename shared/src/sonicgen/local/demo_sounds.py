@@ -23,6 +23,9 @@ Sound = NDArray[np.float32]
 RATE_HZ = 44_100
 # A minute of two voices, made by tools/make_demo_speech.py: speech also for those who have no espeak-ng.
 CONVERSATION_FILE = Path(__file__).with_name("conversation.opus")
+CONVERSATION = "spoken conversation"
+# One of the two voices, alone, in another recording.
+LETTER_FILE = Path(__file__).with_name("letter.opus")
 
 SPEECHES = {
     "lighthouse": (
@@ -71,7 +74,7 @@ def make_pieces(folder: Path) -> list[Piece]:
         Piece("synthetic march", make_music(2, seconds=55, beats_per_minute=112, metre=4), "opus"),
         Piece("synthetic nocturne", make_music(3, seconds=70, beats_per_minute=66, metre=4), "m4a"),
     ]
-    pieces.append(Piece("spoken conversation", read_sound(CONVERSATION_FILE), "mp3"))
+    pieces.append(Piece(CONVERSATION, read_sound(CONVERSATION_FILE), "mp3"))
     if shutil.which("espeak-ng"):
         pieces += [Piece(f"spoken {name}", speak(name, folder), "mp3") for name in SPEECHES]
     else:

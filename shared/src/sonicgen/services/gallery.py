@@ -96,6 +96,9 @@ class Gallery(Protocol):
     def count(self, model: VoiceModel) -> GalleryCount:
         """Return how much there is of a model."""
 
+    def people(self, model: VoiceModel) -> int:
+        """Return how many people with a name there are of a model: what `count` says of them, at less cost."""
+
     def models(self) -> list[VoiceModel]:
         """Return the models that there are vectors of."""
 

@@ -1,6 +1,6 @@
 """The process in which bytes from strangers are decoded: `python -m sonicgen.steps.clip_worker`.
 
-It has no settings, no network of its own to speak of and limits of memory, time and files. It reads one request a line
+It has no settings and no secrets, and limits of memory, time and files. It reads one request a line
 (JSON) and answers with a line of JSON, which says how many bytes of plain numbers follow it. Whoever started it ends it
 when it takes too long; what a damaged file can break in a decoder breaks here.
 """

@@ -141,7 +141,10 @@ class ClipWorkers:
         with self._free:
             with self._lock:
                 worker = self._idle.pop() if self._idle else None
-            if worker is None or not worker.is_alive:
+            if worker is not None and not worker.is_alive:
+                worker.kill()  # it died while it waited: its pipes are still ours
+                worker = None
+            if worker is None:
                 worker = _Worker(self._memory_bytes)
                 worker.wait_until_ready()
             try:

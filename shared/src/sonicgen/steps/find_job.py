@@ -10,23 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-import numpy as np
-
 from sonicgen.domain.download import DownloadReason, explain
 from sonicgen.domain.platform import site_name
 from sonicgen.errors import DownloadError, InputError, SonicGenError, SupersededError
 from sonicgen.log import log
 from sonicgen.services.downloader import Limits
 from sonicgen.services.guard import read_target
-from sonicgen.services.scratch import scratch_folder
-from sonicgen.sound.fingerprint import VERSION, Fingerprint
-from sonicgen.sound.packing import unpack_peaks
-from sonicgen.sound.spectrum import FRAMES_PER_SECOND
+from sonicgen.services.scratch import scratch_folder, sweep
+from sonicgen.sound.fingerprint import Fingerprint
 from sonicgen.steps.clip_workers import ClipWorkers
 from sonicgen.steps.describe_answer import Clip, describe_answer
 from sonicgen.steps.find_clip import find_fingerprint
 from sonicgen.steps.problems import problem_of
 from sonicgen.steps.services import Services
+from sonicgen.steps.tell_webhooks import enqueue
 from sonicgen.store import jobs
 
 logger = logging.getLogger(__name__)
@@ -42,9 +39,9 @@ STAGES: dict[str, tuple[int, str]] = {
     "matching": (95, "Weighing what was found…"),
     "complete": (100, "Done."),
 }
-# Packed peaks of so much sound are taken: 160 kB.
-LONGEST_FINGERPRINT_SECONDS = 3_600.0
 _LONGEST_NAME = 200
+# What a webhook hears of an answer; the rest is under the job.
+_TOLD = ("match_found", "unsure", "episode", "episode_id", "offset", "confidence", "message")
 Notify = Callable[[UUID], None]
 
 
@@ -65,25 +62,15 @@ def clip_folder(services: Services) -> Iterator[Path]:
         yield folder
 
 
+def sweep_clip_folders(services: Services) -> int:
+    """Remove what processes left that were killed in the middle of a question; return how many folders."""
+    return sweep(services.settings.download_dir)
+
+
 def check_link(url: str) -> str:
     """Return what a link is called in front of people; raise InputError for what is no link that may be fetched."""
     target = read_target(url)
     return f"{target.authority}{target.path}"[:_LONGEST_NAME]
-
-
-def read_fingerprint(version: int, seconds: float, packed: bytes) -> Fingerprint:
-    """Return the fingerprint that a caller made of a clip: peaks as `sonicgen fingerprint` packs them.
-
-    Raises InputError for one of another version, ValueError for what is no packing or too long.
-    """
-    if version != VERSION:
-        raise InputError(f"The fingerprint is of version {version}; this server compares version {VERSION}.")
-    if not 0 <= seconds <= LONGEST_FINGERPRINT_SECONDS or len(packed) % 2:
-        raise ValueError("no packed peaks")
-    peaks = unpack_peaks(packed, 0)
-    if len(peaks) and (peaks.frames[-1] / FRAMES_PER_SECOND > seconds + 1.0 or (np.diff(peaks.frames) < 0).any()):
-        raise ValueError("peaks beyond the end")
-    return Fingerprint(peaks, seconds, VERSION)
 
 
 class FindJob:
@@ -104,6 +91,9 @@ class FindJob:
             answer = self._answer(question, started)
             done = ("result", {**answer, "status": "complete", "progress": 100})
             jobs.finish(database, self._id, "done", result=answer, event=done)  # type: ignore[arg-type]
+            told = {"job_id": str(self._id), **{name: answer[name] for name in _TOLD}}
+            with database.transaction() as connection:
+                enqueue(connection, "find.done", f"find.done:{self._id}", told)
         except SupersededError:
             return  # cancelled: who did it has put the end on record
         except SonicGenError as error:

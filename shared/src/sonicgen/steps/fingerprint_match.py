@@ -41,8 +41,10 @@ from sonicgen.sound.stretches import peaks_within, share_within
 from sonicgen.steps.origin_changes import Succession, by_person, carry_out
 from sonicgen.steps.originals import Origins
 from sonicgen.steps.retry_recording import FUNCTION, retry_recording
+from sonicgen.steps.representation import recording_json
 from sonicgen.steps.search_index import PostgresIndex, packed_segments
 from sonicgen.steps.services import Services
+from sonicgen.steps.tell_webhooks import enqueue
 from sonicgen.store import matches as match_store
 from sonicgen.store import postings, recordings
 from sonicgen.store.database import Connection
@@ -118,6 +120,7 @@ class _Work:
         self._publish(recording)
         for released in self._released:
             retry_recording(self._services, released)
+        self._tell_webhooks(recording)
         with suppress(SonicGenError):  # a stale progress bar expires by itself
             clear_progress(str(self._id))
         self._enter("finishing")
@@ -286,6 +289,12 @@ class _Work:
                 matches=tuple(_summary(match) for match in found),
             ),
         )
+
+    def _tell_webhooks(self, recording: Recording) -> None:
+        # The time of the decision is in the id: the same recording, decided anew, is told anew.
+        event_id = f"recording.decided:{recording.id}:{recording.updated_at or ''}"
+        with self._database.transaction() as connection:
+            enqueue(connection, "recording.decided", event_id, recording_json(recording))
 
     def _report(self, _seconds: float) -> None:
         now = time.monotonic()

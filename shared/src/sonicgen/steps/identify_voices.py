@@ -48,6 +48,15 @@ def calibration_of(services: Services, model: VoiceModel, own: Calibration) -> C
     return own if stored is None else Calibration(stored.slope, stored.offset)
 
 
+def explain_calibrations(services: Services) -> list[str]:
+    """Return a few words for each calibration that was fitted and kept."""
+    return [
+        f"{model_key} decides by a calibration fitted {stored.fitted_at:%Y-%m-%d} on "
+        f"{stored.figures.get('people', '?')} people (even odds at cosine {-stored.offset / stored.slope:.2f})"
+        for model_key, stored in calibrations.every(services.database)
+    ]
+
+
 def identify_voices(
     services: Services,
     model: VoiceModel,
@@ -61,7 +70,7 @@ def identify_voices(
     this model.
     """
     calibration = calibration_of(services, model, calibration)
-    known = services.gallery.count(model).known_speakers
+    known = services.gallery.people(model)
     rows = np.array([voice.vector for voice in voices], np.float32)
     people = services.gallery.nearest(model, rows, CANDIDATES, is_known=True)
     groups = services.gallery.nearest(model, rows, CANDIDATES, is_known=False)

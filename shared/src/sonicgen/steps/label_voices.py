@@ -8,6 +8,7 @@ from uuid import UUID
 
 import numpy as np
 
+from sonicgen.cloud.objects import open_object
 from sonicgen.domain.speaker import Clip, RecordingVoice
 from sonicgen.errors import NotFoundError, SonicGenError
 from sonicgen.steps.services import Services
@@ -89,13 +90,14 @@ def describe_voice(services: Services, speaker_id: UUID) -> VoiceToName:
     return _describe(services, found)
 
 
-def find_clip_object(services: Services, clip_id: UUID) -> str:
-    """Return the name of a clip's object in the media bucket. Raises NotFoundError."""
+def read_clip(services: Services, clip_id: UUID) -> bytes:
+    """Return a clip's sound, a FLAC file of some 200 KB. Raises NotFoundError."""
     with services.database.transaction() as connection:
         clip = voices.find_clip(connection, clip_id)
     if clip is None:
         raise NotFoundError(f"There is no clip {clip_id}.")
-    return clip.object_name
+    with open_object(services.settings.media_bucket, clip.object_name) as stream:
+        return stream.read()
 
 
 def overview_json(found: Overview) -> dict[str, object]:

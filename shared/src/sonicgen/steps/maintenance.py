@@ -13,6 +13,7 @@ from sonicgen.domain.transcript import Transcript, TranscriptState
 from sonicgen.errors import SonicGenError
 from sonicgen.log import log
 from sonicgen.steps.enrol_speaker import clean_interrupted
+from sonicgen.steps.find_upload import sweep_uploads
 from sonicgen.steps.forget_speaker import finish_erasures
 from sonicgen.steps.pack_index import pack_index
 from sonicgen.steps.poll_sources import poll_due_sources
@@ -22,10 +23,11 @@ from sonicgen.steps.retry_recording import retry_recording
 from sonicgen.steps.services import Services
 from sonicgen.steps.speaker_clips import cut_clips
 from sonicgen.steps.speaker_identify import identify_recording
+from sonicgen.steps.tell_webhooks import deliver_due
 from sonicgen.steps.transcript_fetch import fetch
 from sonicgen.steps.transcript_inherit import inherit_words
 from sonicgen.steps.transcription_submit import day_start, settle_submission, transcribe
-from sonicgen.store import packed, recordings, speakers, transcripts, voices
+from sonicgen.store import idempotency, jobs, packed, rate_limits, recordings, speakers, transcripts, voices, webhooks
 
 logger = logging.getLogger(__name__)
 
@@ -209,6 +211,13 @@ def stay_in_step(services: Services) -> int:
     return polled.due + polled.renewed + polled.announced
 
 
+def sweep_console(services: Services) -> int:
+    """Forget what the console keeps for a while only: answers, allowances, uploads that nobody asked about."""
+    database = services.database
+    kept = jobs.sweep(database) + rate_limits.sweep(database) + idempotency.sweep(database) + webhooks.sweep(database)
+    return kept + sweep_uploads(services)
+
+
 SWEEPS: tuple[tuple[str, Sweep], ...] = (
     ("sources", stay_in_step),
     ("downloads", retry_due_downloads),
@@ -218,6 +227,8 @@ SWEEPS: tuple[tuple[str, Sweep], ...] = (
     ("pending recordings", retry_pending),
     ("index", pack),
     ("retention", remove_old_objects),
+    ("webhooks", deliver_due),
+    ("console", sweep_console),
     ("voices", look_for_voices),
     ("clips", listen_to_clips),
     ("voice model", keep_models_moving),

@@ -17,6 +17,7 @@ from sonicgen.sound.peaks import Peaks, join_peaks
 from sonicgen.sound.spectrum import FRAMES_PER_SECOND
 from sonicgen.steps.search_index import PostgresIndex
 from sonicgen.steps.services import Services
+from sonicgen.steps.tell_webhooks import enqueue
 from sonicgen.store import decisions, matches, postings, recordings
 from sonicgen.store.decisions import StoredDecision
 from sonicgen.store.matches import Review, StoredMatch
@@ -48,7 +49,9 @@ def review_match(services: Services, match_id: UUID, verdict: Review, *, reviewe
     with services.database.transaction() as connection:
         subjects = [match.id, match.video_id, match.reference_id]
         decision = decisions.record(connection, KIND, subjects, decided_by=reviewed_by, thresholds=grounds)
-        return Reviewed(matches.set_review(connection, match_id, verdict, reviewed_by), decision)
+        reviewed = matches.set_review(connection, match_id, verdict, reviewed_by)
+        enqueue(connection, "match.reviewed", f"match.reviewed:{decision.id}", reviewed.to_json())
+        return Reviewed(reviewed, decision)
 
 
 def undo_review(services: Services, match_id: UUID) -> Reviewed:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sonicgen.cloud.ledger_entry import Outcome
 from sonicgen.cloud.once import run_once
 from sonicgen.domain.gallery import Voiceprint
-from sonicgen.domain.speaker import RecordingVoice, Speaker, VoiceState
+from sonicgen.domain.speaker import RecordingVoice, Speaker, VoiceState, group_id
 from sonicgen.domain.voice import VoiceModel
 from sonicgen.events.clips_ready import ClipsReady
 from sonicgen.log import log, log_context
@@ -182,8 +182,9 @@ def _link(
     found: Identified | None,
     unnamed: Sequence[_Heard],
 ) -> dict[UUID, UUID]:
-    """Return for each voice that is nobody known the group that it belongs to; a new one has the voice's own id."""
-    groups = {each.voice.id: each.voice.id for each in unnamed}
+    """Return for each voice that is nobody known the group that it belongs to, which may be one that it founds."""
+    founded = {each.voice.id: group_id(each.voice.id) for each in unnamed}
+    groups = dict(founded)
     if found is None:
         return groups
     near = dict(zip((each.voice.id for each in audible), found.unknown, strict=True))
@@ -196,7 +197,7 @@ def _link(
     linked = present + [LinkedVoice(each.voice.id, each.voice.video_id, each.vector, each.seconds) for each in joining]
     for each, cluster_id in zip(linked, link(linked, least_cosine(calibration)).cluster_ids, strict=True):
         if each.id in own:
-            groups[each.id] = cluster_id
+            groups[each.id] = founded.get(cluster_id, cluster_id)
     return groups
 
 

@@ -23,6 +23,7 @@ from sonicgen.log import log, log_context
 from sonicgen.speech.inherit import inherit
 from sonicgen.steps.prices import price_of
 from sonicgen.steps.services import Services
+from sonicgen.steps.tell_webhooks import enqueue
 from sonicgen.store import costs, transcripts, utterances
 from sonicgen.store.database import Connection
 from sonicgen.store.transcripts import SourceState
@@ -123,6 +124,19 @@ def announce(services: Services, transcript: Transcript) -> None:
         return
     with services.database.transaction() as connection:
         summary = utterances.summary(connection, transcript.video_id)
+        enqueue(
+            connection,
+            "transcript.ready",
+            f"transcript.ready:{transcript.id}:{transcript.state}:{transcript.revision}",
+            {
+                "recording_id": str(transcript.video_id),
+                "state": str(transcript.state),
+                "reason": str(transcript.reason) if transcript.reason else None,
+                "revision": transcript.revision,
+                "language": transcript.language,
+                "utterances": summary.lines,
+            },
+        )
     publish_event(
         TOPIC,
         TranscriptReady(

@@ -32,6 +32,13 @@ def get(database: Database, model: VoiceModel) -> StoredCalibration | None:
     return StoredCalibration(**row) if row is not None else None
 
 
+def every(database: Database) -> list[tuple[str, StoredCalibration]]:
+    """Return all calibrations with the key of their model."""
+    with database.transaction() as connection:
+        rows = connection.execute(_SQL["every"]).fetchall()
+    return [(row.pop("model_key"), StoredCalibration(**row)) for row in rows]
+
+
 def put(database: Database, model: VoiceModel, slope: float, offset: float, figures: Mapping[str, object]) -> None:
     """Keep a calibration in place of the one before."""
     values = {

@@ -201,6 +201,14 @@ class PgvectorGallery:
         assert row is not None  # noqa: S101 - an aggregate returns one row
         return GalleryCount(**row)
 
+    def people(self, model: VoiceModel) -> int:
+        """Return how many people with a name there are of a model."""
+        with self._database.transaction() as connection:
+            row = connection.execute(_SQL["people"], {"model_key": model.key}).fetchone()
+        assert row is not None  # noqa: S101 - an aggregate returns one row
+        people: int = row["people"]
+        return people
+
     def models(self) -> list[VoiceModel]:
         """Return the models that there are vectors of."""
         with self._database.transaction() as connection:

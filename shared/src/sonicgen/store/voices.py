@@ -221,6 +221,11 @@ def recordings_of(connection: Connection, speaker_ids: Sequence[UUID]) -> list[U
     return [row["video_id"] for row in found]
 
 
+def recordings_called(connection: Connection, stem: str) -> list[UUID]:
+    """Return recordings with voices that have this title, with any ending or none; two at most."""
+    return [row["video_id"] for row in connection.execute(_SQL["recordings_called"], {"stem": stem})]
+
+
 def write_names(connection: Connection, video_ids: Iterable[UUID]) -> list[UUID]:
     """Write into the lines of recordings what their voices are called; return the recordings in which that is new.
 

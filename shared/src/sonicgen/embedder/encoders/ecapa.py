@@ -59,7 +59,7 @@ def open_ecapa(source: str, cache: Path, arithmetic: Arithmetic = "int8", thread
     folder = cache / f"{NAME}-{version}"
     converted = Converted(folder / "float32.onnx", folder / "int8.onnx")
     if not all(path.exists() for path in converted):
-        from sonicgen.embedder.encoders.conversion import convert  # noqa: PLC0415  (needs torch)
+        from sonicgen.embedder.encoders.conversion import convert
 
         convert(load_by_speechbrain(weights.parent), weights, converted)
     card = Card(VoiceModel(NAME, version, 192), CALIBRATION, LIKENESS)
@@ -78,7 +78,7 @@ def load_by_speechbrain(source: Path) -> Any:
 
 def probe(seconds: float = PIECE_SECONDS, pieces: int = 16) -> NDArray[np.float32]:
     """Return pieces of real speech (pieces, samples) to compare and to calibrate with: a conversation in the package."""
-    from sonicgen.sound.decode import Decoder  # noqa: PLC0415  (numba takes a second to import)
+    from sonicgen.sound.decode import Decoder
 
     path = Path(__file__).parents[2] / "local" / "conversation.opus"
     sound = np.concatenate(list(Decoder(path, rate_hz=SAMPLE_RATE_HZ)))

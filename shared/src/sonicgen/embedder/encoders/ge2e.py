@@ -146,7 +146,7 @@ def _slaney_filters() -> NDArray[np.float64]:
 
 def _torch() -> Any:
     try:
-        import torch  # noqa: PLC0415
+        import torch
     except ImportError as error:
         raise SettingsError("The encoder ge2e needs torch: pip install 'sonicgen[voices-ge2e]'.") from error
     return torch

@@ -1,6 +1,9 @@
 -- name: get
 select slope, "offset", figures, fitted_at from voice_calibrations where model_key = %(model_key)s;
 
+-- name: every
+select model_key, slope, "offset", figures, fitted_at from voice_calibrations order by model_key;
+
 -- name: put
 insert into voice_calibrations (model_key, model, version, slope, "offset", figures)
 values (%(model_key)s, %(model)s, %(version)s, %(slope)s, %(offset)s, %(figures)s)

@@ -136,6 +136,9 @@ select
     count(*) filter (where not is_known) as unknown_speakers
 from speaker_profiles where model_key = %(model_key)s;
 
+-- name: people
+select count(*) as people from speaker_profiles where model_key = %(model_key)s and is_known;
+
 -- name: models
 select distinct model, version, dim from speaker_embeddings order by model, version;
 

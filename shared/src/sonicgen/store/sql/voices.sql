@@ -135,6 +135,12 @@ where suggested_id = %(speaker_id)s;
 -- Where somebody is heard, and where copies say so too.
 select distinct video_id from recording_voices where speaker_id = any(%(speaker_ids)s::uuid[]) order by video_id;
 
+-- name: recordings_called
+-- Recordings with voices whose title is this one, whatever its ending.
+select distinct v.video_id from recording_voices v join videos r on r.id = v.video_id
+where r.title = %(stem)s or regexp_replace(r.title, '\.[^.]+$', '') = %(stem)s
+limit 2;
+
 -- name: lock_names
 -- Names are written recording by recording, always in the same order.
 select id from transcripts where video_id = any(%(video_ids)s::uuid[]) order by id for update;

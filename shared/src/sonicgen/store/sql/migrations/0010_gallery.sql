@@ -43,6 +43,7 @@ create table speaker_profiles (
 );
 
 create index speaker_profiles_speaker on speaker_profiles (speaker_id);
+create index speaker_profiles_kind on speaker_profiles (model_key, is_known);
 create index speaker_profiles_changed on speaker_profiles (model_key, changed_at);
 create index speaker_profiles_unsettled on speaker_profiles (model_key, speaker_id) where not is_settled;
 
