@@ -191,13 +191,17 @@ def test_two_minutes_of_labelling_name_everybody(listening: Cloud, readers: dict
 
 
 def test_enrolment_by_command(listening: Cloud, readers: dict[str, Reader], tmp_path: Path) -> None:
-    good, short = tmp_path / "good.mp3", tmp_path / "short.mp3"
+    good, short, both = (tmp_path / f"{name}.mp3" for name in ("good", "short", "both"))
     write_sound(good, readers[STRANGER].say(15.0))
     write_sound(short, readers[STRANGER].say(3.0))
     given = ("--name", "Stranger", "--consent-by", "Stranger", "--purpose", "a test")
     refused = listening.command("speakers", "enroll", short, *given)
     assert refused.returncode == 2
     assert "too little speech" in refused.stdout
+    pieces = [readers[who].say(5.0) for who in (STRANGER, PEOPLE[5], STRANGER, PEOPLE[5])]
+    write_sound(both, np.concatenate(pieces))
+    two = listening.command("speakers", "enroll", both, *given, "--json")
+    assert (two.returncode, json.loads(two.stdout)["reason"]) == (2, "several_voices")
     done = listening.command("speakers", "enroll", good, *given, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)["state"] == "enrolled"

@@ -95,8 +95,19 @@ def write(path: Path, sound: NDArray[np.float32]) -> Path:
 
 def record(services: Services, folder: Path, turns: Turns, seed: int = 1, title: str | None = None) -> Recording:
     """Return a recording of voices in turn, transcribed."""
+    return record_sound(services, folder, talk(turns, seed), lines_of(turns), title)
+
+
+def record_sound(
+    services: Services,
+    folder: Path,
+    sound: NDArray[np.float32],
+    lines: Sequence[Utterance],
+    title: str | None = None,
+) -> Recording:
+    """Return a recording of a sound at 16 kHz, transcribed."""
     identifier = uuid4()
-    path = write(folder / f"{identifier}.flac", talk(turns, seed))
+    path = write(folder / f"{identifier}.flac", sound)
     stored = upload_file(services.settings.media_bucket, f"audio/{identifier}.flac", path)
     recordings.claim(
         services.database, identifier, title=title or path.name, bucket=stored.bucket, object_name=stored.name,
@@ -104,9 +115,9 @@ def record(services: Services, folder: Path, turns: Turns, seed: int = 1, title:
     )  # fmt: skip
     with services.database.transaction() as connection:
         made = recordings.finish(
-            connection, identifier, MatchStatus.FINGERPRINTED, Reason.NEW, duration_seconds=len(turns) * TURN_SECONDS
+            connection, identifier, MatchStatus.FINGERPRINTED, Reason.NEW, duration_seconds=len(sound) / SAMPLE_RATE_HZ
         )
-    transcribe(services, identifier, lines_of(turns))
+    transcribe(services, identifier, lines)
     return made
 
 

@@ -52,7 +52,9 @@ def test_an_enrolled_person_is_known_in_past_and_future_recordings(listening: Se
     assert (consent.given_by, consent.purpose, consent.recorded_by) == (CONSENT.given_by, CONSENT.purpose, "tester")
     assert found.is_enrolled
     assert found.has_consent
-    assert left_over(listening, done), "the samples' clips are kept"
+    kept = left_over(listening, done)
+    assert kept, "the samples' clips are kept"
+    assert not any(name.endswith("sample.flac") for name in kept), "and nothing else"
 
 
 BAD = {

@@ -11,7 +11,7 @@ from sonicgen.cloud.objects import list_objects
 from sonicgen.domain.speaker import VoiceState
 from sonicgen.errors import NotFoundError, UnavailableError
 from sonicgen.services.embedder import HttpEmbedder
-from sonicgen.steps.change_speakers import add_alias, name_speaker, undo_change
+from sonicgen.steps.change_speakers import add_alias, merge_speakers, name_speaker, undo_change
 from sonicgen.steps.edit_utterance import edit_speaker, history_of
 from sonicgen.steps.enrol_speaker import ConsentGiven, enrol_speaker
 from sonicgen.steps.forget_recording import forget_recording
@@ -44,7 +44,7 @@ def test_nothing_of_a_forgotten_person_is_left(listening: Services, tmp_path: Pa
     assert names(listening, again)[0] == "Anna O'Neil_100%"
     with listening.database.transaction() as connection:
         anna = speakers.get(connection, done.speaker_id)
-        before = find_traces(listening, anna.id, ["anna o'neil_100%", "annie"])
+        before = find_traces(listening, [anna.id], ["anna o'neil_100%", "annie"])
     assert not before.is_clean
     places = {"speakers.id", "utterances.speaker_name", "speaker_aliases.alias", "enrolments.name"}
     assert places <= set(before.database)
@@ -63,12 +63,40 @@ def test_nothing_of_a_forgotten_person_is_left(listening: Services, tmp_path: Pa
         connection.execute("update transcripts set voices_revision = null")
     cut_clips(listening, one.id)
     identify_recording(listening, one.id)
-    assert find_traces(listening, anna.id, ["anna o'neil_100%", "annie"]).is_clean
+    assert find_traces(listening, [anna.id], ["anna o'neil_100%", "annie"]).is_clean
     with listening.database.transaction() as connection:
         found = {voice.label: voice for voice in voices.of_video(connection, one.id)}
     assert (found["A"].state, found["A"].clips) == (VoiceState.ERASED, ())
     assert found["B"].speaker_id is not None
     assert {stored.voiceprint.voice for stored, _ in listening.gallery.of_recording(one.id)} == {"B"}
+
+
+def test_names_from_before_a_merge_are_forgotten_too(listening: Services, tmp_path: Path) -> None:
+    one = record(listening, tmp_path, [("A", ANNA), ("B", BERT)] * 2)
+    hear(listening, one)
+    with listening.database.transaction() as connection:
+        ids = [voice.speaker_id for voice in voices.of_video(connection, one.id)]
+    first, second = (each for each in ids if each)
+    name_speaker(listening, first, 'Bert "the bass" Ü', by="tester")
+    name_speaker(listening, second, "Bertram", by="tester")
+    merge_speakers(listening, [first], second, by="tester")
+    with listening.database.transaction() as connection:
+        bert = speakers.get(connection, second)
+    assert not find_traces(listening, [second], ['bert "the bass" ü']).is_clean
+    done = forget_speaker(listening, bert, by="tester")
+    assert done.traces.is_clean, done.traces.to_json()
+    assert find_traces(listening, [first], ['bert "the bass" ü', "bertram"]).is_clean
+
+
+def test_a_name_that_looks_like_a_label(listening: Services, tmp_path: Path) -> None:
+    one = record(listening, tmp_path, [("A", ANNA), ("B", BERT)] * 2)
+    hear(listening, one)
+    with listening.database.transaction() as connection:
+        anna = next(v.speaker_id for v in voices.of_video(connection, one.id) if v.label == "A")
+    assert anna
+    done = forget_speaker(listening, name_speaker(listening, anna, "B", by="tester").speaker, by="tester")
+    assert done.traces.is_clean, done.traces.to_json()
+    assert names(listening, one) == [None] * 4
 
 
 def test_an_interrupted_erasure_is_finished(listening: Services, tmp_path: Path) -> None:

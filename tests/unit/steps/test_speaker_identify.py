@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import signal
 
-from sonicgen.cloud.objects import list_objects
+from sonicgen.cloud.objects import delete_object, list_objects
 from sonicgen.domain.recording import Recording
 from sonicgen.domain.speaker import RecordingVoice, VoiceState
+from sonicgen.domain.transcript import Utterance
+from sonicgen.local.demo_sounds import RATE_HZ, make_music
 from sonicgen.steps.change_speakers import (
     merge_speakers,
     name_speaker,
@@ -23,6 +27,7 @@ from sonicgen.steps.services import Services
 from sonicgen.steps.speaker_clips import cut_clips
 from sonicgen.store import speakers, voices
 from sonicgen.store.search import Filters
+from sonicgen.voices.samples import SAMPLE_RATE_HZ
 from tests.unit.steps.speakers import (
     ANNA,
     BERT,
@@ -33,6 +38,8 @@ from tests.unit.steps.speakers import (
     lines_of,
     names,
     record,
+    record_sound,
+    talk,
     transcribe,
     transcript,
 )
@@ -178,3 +185,48 @@ def test_a_new_transcript_keeps_who_is_who(listening: Services, tmp_path: Path) 
     transcribe(listening, one.id, lines_of([("B", ANNA), ("A", BERT)] * 3))
     hear(listening, one)
     assert names(listening, one) == ["Anna", None] * 3, "the labels were exchanged, the voices are the same"
+
+
+def test_a_confirmed_voice_whose_turns_change_gets_new_vectors(listening: Services, tmp_path: Path) -> None:
+    turns = [("A", ANNA), ("B", BERT)] * 3
+    one = record(listening, tmp_path, turns)
+    hear(listening, one)
+    group = next(v.speaker_id for v in _voices(listening, one) if v.label == "A")
+    assert group
+    name_speaker(listening, group, "Anna", by=ME)
+    edit_speaker(listening, one, 4, "Somebody", edited_by=ME)  # two of Anna's three turns are left
+    hear(listening, one)
+    (voice,) = [v for v in _voices(listening, one) if v.label == "A"]
+    assert (voice.speaker_id, voice.is_confirmed, len(voice.turns)) == (group, True, 2)
+    assert voice.clips
+    stored = {each.id for each, _ in listening.gallery.of_speaker(group)}
+    assert {each for clip in voice.clips for each in clip.voiceprint_ids} == stored
+
+
+def test_clips_outlive_the_sound_they_were_cut_from(listening: Services, tmp_path: Path) -> None:
+    one = record(listening, tmp_path, [("A", ANNA), ("B", BERT)] * 3)
+    hear(listening, one)
+    clips = {clip.object_name for voice in _voices(listening, one) for clip in voice.clips}
+    delete_object(one.bucket, one.object_name)
+    edit_speaker(listening, one, 4, "Somebody", edited_by=ME)
+    hear(listening, one)
+    assert {clip.object_name for voice in _voices(listening, one) for clip in voice.clips} == clips
+    two = record(listening, tmp_path, [("A", ANNA)] * 2)
+    delete_object(two.bucket, two.object_name)
+    hear(listening, two)
+    assert [voice.state for voice in _voices(listening, two)] == [VoiceState.UNHEARD]
+
+
+def test_silence_and_music_are_in_no_clip(listening: Services, tmp_path: Path) -> None:
+    music = make_music(3, seconds=15, beats_per_minute=66, metre=4)
+    pieces = [
+        talk([("A", ANNA)] * 2),
+        np.zeros(6 * SAMPLE_RATE_HZ, np.float32),
+        0.3 * np.asarray(signal.resample_poly(music, SAMPLE_RATE_HZ, RATE_HZ), np.float32),
+    ]
+    whole = Utterance(0.0, 31.0, "one long line", "A")
+    one = record_sound(listening, tmp_path, np.concatenate(pieces), [whole])
+    (voice,) = cut_clips(listening, one.id)
+    assert voice.clips
+    assert max(clip.end_seconds for clip in voice.clips) <= 10.5
+    assert sum(clip.seconds for clip in voice.clips) >= 7

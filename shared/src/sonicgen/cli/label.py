@@ -106,8 +106,8 @@ def _ask(services: Services, waiting: list[VoiceToName], clips: Path | None) -> 
 def _show(voice: VoiceToName, paths: list[Path]) -> None:
     found = voice.overview
     output.print(
-        f"\n[bold]{escape(found.speaker.title)}[/]  {clock(found.seconds)} of speech in {found.recordings} "
-        f"{'recording' if found.recordings == 1 else 'recordings'}"
+        f"\n[bold]{escape(found.speaker.title)}[/]  {clock(found.seconds)} of speech in "
+        f"{_count(found.recordings, 'recording')}"
     )
     for number, (each, path) in enumerate(zip(voice.clips, paths, strict=True), 1):
         place = f"{escape(each.recording_title)} at {clock(each.clip.start_seconds)}"
@@ -160,5 +160,10 @@ def _act(services: Services, voice: VoiceToName, said: str) -> bool:
 
 
 def _told(named: dict[str, object]) -> str:
-    more = f", {named['groups_recognised']} more voices recognised" if named["groups_recognised"] else ""
-    return f"  [green]{escape(str(named['title']))}[/]: named in {named['recordings']} recordings{more}"
+    count, groups = int(str(named["recordings"])), int(str(named["groups_recognised"]))
+    more = f", recognised as {_count(groups, 'other voice')}" if groups else ""
+    return f"  [green]{escape(str(named['title']))}[/]: named in {_count(count, 'recording')}{more}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

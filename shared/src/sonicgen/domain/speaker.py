@@ -135,6 +135,12 @@ class RecordingVoice:
     clips_digest: str | None = None
     clips: tuple[Clip, ...] = ()
 
+    @property
+    def is_to_be_heard(self) -> bool:
+        """Whether the embedder has to listen: nobody knows whose it is, or somebody said so before it had vectors."""
+        is_new = self.is_confirmed and not all(clip.voiceprint_ids for clip in self.clips)
+        return self.source_id is None and (self.state is VoiceState.WAITING or is_new)
+
 
 def voice_id(video_id: UUID, label: str, digest: str) -> UUID:
     """Return the id of a recording's voice, derived from when it was first found to speak."""

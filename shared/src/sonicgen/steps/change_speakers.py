@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from sonicgen.domain.speaker import Speaker, VoiceState, read_name
-from sonicgen.errors import InputError, NotFoundError
+from sonicgen.errors import ConflictError, InputError, NotFoundError
 from sonicgen.steps.services import Services
 from sonicgen.store import changes, decisions, speakers, voices
 from sonicgen.store.database import Connection
+
+# Events that read the same recordings take rows in another order; Postgres then stops one of the two.
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +197,24 @@ def change(
     by: str,
     thresholds: dict[str, object] | None = None,
 ) -> Changed:
-    """Carry out a change of these speakers as one decision: record, vectors and the names in lines go with it."""
+    """Carry out a change of these speakers as one decision: record, vectors and the names in lines go with it.
+
+    `work` may be called again when a recording that is just being read was in the way.
+    """
+    for _ in range(_TRIES - 1):
+        with suppress(ConflictError):
+            return _change_once(services, kind, speaker_ids, work, by, thresholds)
+    return _change_once(services, kind, speaker_ids, work, by, thresholds)
+
+
+def _change_once(
+    services: Services,
+    kind: str,
+    speaker_ids: Sequence[UUID],
+    work: Callable[[Connection], Speaker],
+    by: str,
+    thresholds: dict[str, object] | None,
+) -> Changed:
     with services.database.transaction() as connection:
         speakers.lock(connection)
         before = changes.capture(connection, speaker_ids)

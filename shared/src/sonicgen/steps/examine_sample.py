@@ -21,6 +21,8 @@ from sonicgen.voices.activity import find_speech
 LONGEST_SECONDS = 600.0
 # As much speech of one file is kept: beyond half a minute a profile hardly becomes better (WEIGHTED_SECONDS).
 KEPT_SECONDS = 60.0
+# Of so much it is asked whether several people speak in it.
+HEARD_SECONDS = 120.0
 # Overdriven sound has runs at full scale; this share of all samples is far beyond a loud syllable.
 FULL_SCALE, CLIPPED_SHARE = 0.999, 0.005
 # Less speech than this share of what can be heard is music or noise with something speech-like in it.
@@ -30,14 +32,15 @@ _AUDIBLE = 10 ** (-50 / 20)
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What was found of a file: its record, and the stretches to keep with their sound, none when it is no good."""
+    """What was found of a file: its record, its sound, and the stretches to keep; none of these when it is no good."""
 
     sample: Sample
     pieces: tuple[tuple[Range, NDArray[np.float32]], ...] = ()
+    sound: NDArray[np.float32] | None = None
 
 
 def examine_sample(path: Path, file_name: str, least_seconds: float) -> Examined:
-    """Return what a file is good for. Whether it holds one voice only is for the vectors to say."""
+    """Return what a file is good for. Whether it holds one voice only is for the embedder to say."""
     try:
         digest = _sha256(path)
         samples = _decode(path)
@@ -57,7 +60,8 @@ def examine_sample(path: Path, file_name: str, least_seconds: float) -> Examined
         return Examined(sample)
     chosen = choose(speech, KEPT_SECONDS)
     bounds = [(round(start * SPEECH_RATE_HZ), round(end * SPEECH_RATE_HZ)) for start, end in chosen]
-    return Examined(sample, tuple((s, samples[a:b]) for s, (a, b) in zip(chosen, bounds, strict=True)))
+    pieces = tuple((span, samples[a:b]) for span, (a, b) in zip(chosen, bounds, strict=True))
+    return Examined(sample, pieces, samples[: round(HEARD_SECONDS * SPEECH_RATE_HZ)])
 
 
 def _judge(samples: NDArray[np.float32], seconds: float, spoken: float, least_seconds: float) -> EnrolmentReason | None:

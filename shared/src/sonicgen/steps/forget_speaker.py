@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -68,6 +69,7 @@ def forget_speaker(services: Services, speaker: Speaker, *, by: str) -> Forgotte
         speakers.lock(connection)
         speaker = speakers.get(connection, speaker.id)
         names = _names(speaker, speakers.aliases_of(connection, [speaker.id]).get(speaker.id, []))
+        ids = [speaker.id, *erasures.former_ids(connection, speaker.id)]
         heard = voices.recordings_of(connection, [speaker.id])
         vectors = services.gallery.delete(speaker_id=speaker.id, within=connection)
         clips = erasures.forget_clips(connection, speaker.id)
@@ -76,7 +78,7 @@ def forget_speaker(services: Services, speaker: Speaker, *, by: str) -> Forgotte
         erased = voices.erase(connection, speaker.id)
         renamed = set(voices.write_names(connection, heard))
         by_hand = erasures.forget_names(connection, names) if names else 0
-        forgotten = erasures.forget_records(connection, speaker.id, names)
+        forgotten = erasures.forget_records(connection, ids, names)
         speakers.delete(connection, speaker.id)
         removed = {
             "vectors": vectors,
@@ -88,24 +90,26 @@ def forget_speaker(services: Services, speaker: Speaker, *, by: str) -> Forgotte
         erasure_id = erasures.record(connection, by=by, removed=removed, objects=clips.objects)
     _remove_objects(services, erasure_id, clips.objects)
     services.gallery.flush()
-    return ForgottenSpeaker(removed, find_traces(services, speaker.id, names, clips.objects, clips.voiceprint_ids))
+    return ForgottenSpeaker(removed, find_traces(services, ids, names, clips.objects, clips.voiceprint_ids))
 
 
 def find_traces(
     services: Services,
-    speaker_id: UUID,
+    ids: Sequence[UUID],
     names: Sequence[str],
     objects: Sequence[str] = (),
     voiceprint_ids: Sequence[UUID] = (),
 ) -> Traces:
-    """Search database, bucket and vector index for a person: by id, by names, by what was kept under it."""
+    """Search database, bucket and vector index for a person: by ids, by names, by what was kept under them."""
+    found: Counter[str] = Counter()
     with services.database.transaction() as connection:
-        found = erasures.traces(connection, speaker_id, names)
+        for each in ids:
+            found.update(erasures.traces(connection, each, names))
         said = erasures.mentions(connection, names) if names else {}
     bucket, known = services.settings.media_bucket, set(objects)
     present = (stored.name for folder in (CLIPS, ENROLMENTS) for stored in list_objects(bucket, f"{folder}/"))
-    left = tuple(name for name in present if name in known or str(speaker_id) in name)
-    vectors = services.gallery.traces(speaker_id) + len(services.gallery.fetch(list(voiceprint_ids)))
+    left = tuple(name for name in present if name in known or any(str(each) in name for each in ids))
+    vectors = sum(services.gallery.traces(each) for each in ids) + len(services.gallery.fetch(list(voiceprint_ids)))
     return Traces(found, left, vectors, said)
 
 

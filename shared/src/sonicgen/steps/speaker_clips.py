@@ -90,7 +90,7 @@ def cut_clips(services: Services, video_id: UUID) -> list[RecordingVoice]:
     _clean(services, video_id, before)
     _finish(services, transcript)
     present = _announce(services, video_id, digest)
-    if not any(voice.state is VoiceState.WAITING for voice in present):
+    if not any(voice.is_to_be_heard for voice in present):
         forget_stale_vectors(services, video_id)
     return present
 
@@ -126,8 +126,11 @@ def _listen(
     wanted: Mapping[str, RecordingVoice],
     turns: Mapping[str | None, Sequence[Range]],
     most_seconds: float,
-) -> dict[str, list[tuple[Range, NDArray[np.float32]]]]:
-    """Return each voice's clips with their sound. The recording is decoded once, and no further than is needed."""
+) -> dict[str, list[tuple[Range, NDArray[np.float32]]]] | None:
+    """Return each voice's clips with their sound; None when the recording's sound is gone.
+
+    The recording is decoded once, and no further than is needed.
+    """
     labels = sorted(wanted, key=lambda label: -wanted[label].speech_seconds)[:MOST_VOICES]
     places = {label: candidates(turns, label, most_seconds) for label in labels}
     clean: dict[str, list[tuple[Range, NDArray[np.float32]]]] = {label: [] for label in wanted}
@@ -139,7 +142,7 @@ def _listen(
                     clean[label] += [(r, _cut(samples, start, r)) for r in common(spans, speech)]
     except (NotFoundError, MediaError) as error:
         log(logger, f"No clips can be cut: {error}", level=logging.WARNING)
-        return clean
+        return None
     return {label: _choose(found, most_seconds) for label, found in clean.items()}
 
 
@@ -190,13 +193,15 @@ def _cut(samples: NDArray[np.float32], start_seconds: float, span: Range) -> NDA
 def _store(
     services: Services,
     uncut: Sequence[RecordingVoice],
-    found: Mapping[str, Sequence[tuple[Range, NDArray[np.float32]]]],
+    found: Mapping[str, Sequence[tuple[Range, NDArray[np.float32]]]] | None,
     digest: str,
 ) -> None:
-    """Write the clips into the bucket, then into the table."""
-    made: dict[UUID, list[Clip]] = {}
+    """Write the clips into the bucket, then into the table; without sound those of before stay."""
+    made: dict[UUID, list[Clip]] = {voice.id: list(voice.clips) for voice in uncut if found is None}
     with TemporaryDirectory() as folder:
         for voice in uncut:
+            if found is None:
+                continue
             pieces = found.get(voice.label, ())
             made[voice.id] = [_upload(services, voice, span, sound, Path(folder)) for span, sound in pieces]
     with services.database.transaction() as connection:
@@ -253,7 +258,7 @@ def _finish(services: Services, transcript: Transcript) -> None:
 def _announce(services: Services, video_id: UUID, digest: str) -> list[RecordingVoice]:
     with services.database.transaction() as connection:
         present = voices.of_video(connection, video_id)
-    waiting = [voice for voice in present if voice.state is VoiceState.WAITING and voice.source_id is None]
+    waiting = [voice for voice in present if voice.is_to_be_heard]
     if waiting:
         clips = [clip for voice in waiting for clip in voice.clips]
         seconds = sum(clip.seconds for clip in clips)

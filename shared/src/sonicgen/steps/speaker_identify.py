@@ -75,7 +75,7 @@ def identify_recording(services: Services, video_id: UUID) -> list[RecordingVoic
     """
     with services.database.transaction() as connection:
         own = [voice for voice in voices.of_video(connection, video_id) if voice.source_id is None and voice.clips]
-    if not any(voice.state is VoiceState.WAITING for voice in own):
+    if not any(voice.is_to_be_heard for voice in own):
         return own
     runner = services.embedder.runner()
     model, calibration = runner.model, serving_calibration(services, runner)

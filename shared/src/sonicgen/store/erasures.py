@@ -39,9 +39,17 @@ def forget_names(connection: Connection, names: Sequence[str]) -> int:
     return len(connection.execute(_SQL["forget_hand_made_names"], values).fetchall())
 
 
-def forget_records(connection: Connection, speaker_id: UUID, names: Sequence[str]) -> int:
-    """Remove the record of enrolments and decisions about a person; return how many decisions these were."""
-    values = {"speaker_id": speaker_id, "names": list(names)}
+def former_ids(connection: Connection, speaker_id: UUID) -> list[UUID]:
+    """Return the ids of those who were merged into a person."""
+    return [row["id"] for row in connection.execute(_SQL["former_ids"], {"speaker_id": speaker_id})]
+
+
+def forget_records(connection: Connection, ids: Sequence[UUID], names: Sequence[str]) -> int:
+    """Remove the record of enrolments and decisions about a person; return how many decisions these were.
+
+    `ids` are the person's, the present one first.
+    """
+    values = {"speaker_id": ids[0], "ids": list(ids), "names": list(names)}
     connection.execute(_SQL["forget_enrolments"], values)
     return connection.execute(_SQL["forget_decisions"], values).rowcount
 

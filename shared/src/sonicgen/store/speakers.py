@@ -216,11 +216,6 @@ def delete_empty_groups(connection: Connection, *, older_than_seconds: float) ->
     return [row["id"] for row in found]
 
 
-def groups_page(connection: Connection, after: int, limit: int) -> list[Speaker]:
-    """Return groups without a name, by number from `after` on."""
-    return [_speaker(row) for row in connection.execute(_SQL["groups_page"], {"after": after, "limit": limit})]
-
-
 def _speaker(row: DictRow) -> Speaker:
     values: dict[str, Any] = {name: row[name] for name in Speaker.__dataclass_fields__}
     return Speaker(**values)

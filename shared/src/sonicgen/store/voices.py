@@ -184,25 +184,6 @@ def assign(
     connection.execute(_SQL["assign"], values)
 
 
-def restore(connection: Connection, voice: RecordingVoice) -> None:
-    """Put back whose a voice was, and why."""
-    values = {
-        "id": voice.id,
-        "state": voice.state.value,
-        "speaker_id": voice.speaker_id,
-        "outcome": voice.outcome,
-        "probability": voice.probability,
-        "margin": voice.margin,
-        "cosine": voice.cosine,
-        "suggested_id": voice.suggested_id,
-        "model": voice.model,
-        "thresholds": None if voice.thresholds is None else Jsonb(voice.thresholds),
-        "decided_by": voice.decided_by,
-        "is_confirmed": voice.is_confirmed,
-    }
-    connection.execute(_SQL["restore"], values)
-
-
 def follow_sources(connection: Connection, ids: Sequence[UUID]) -> None:
     """Let copies' voices be whoever their originals' are, for these originals or copies."""
     connection.execute(_SQL["follow_sources"], {"ids": list(ids)})
@@ -270,11 +251,6 @@ def owners_of(connection: Connection, clip_ids: Sequence[UUID]) -> dict[UUID, Ow
         row["id"]: Owner(row["owner_id"], row["is_known"], row["in_profile"], row["video_id"], row["label"])
         for row in found
     }
-
-
-def objects_of(connection: Connection, video_id: UUID) -> set[str]:
-    """Return the names of a recording's clips in the bucket."""
-    return {row["object_name"] for row in connection.execute(_SQL["objects_of_video"], {"video_id": video_id})}
 
 
 def counts(database: Database) -> dict[str, int]:

@@ -35,12 +35,27 @@ where e.kind = 'speaker' and (
 -- name: forget_enrolments
 delete from enrolments e where e.speaker_id = %(speaker_id)s or lower(e.name) = any(%(names)s::text[]);
 
--- name: forget_decisions
--- What was decided about somebody, and what undoing that would bring back.
-delete from decisions d where d.subject_ids @> array[%(speaker_id)s::uuid];
+-- name: former_ids
+-- Who was merged into somebody, and into those.
+with recursive former as (
+    select %(speaker_id)s::uuid as id
+    union
+    select e.id from former f
+    join speaker_changes c on c.speaker_ids @> array[f.id] and c.kind in ('speakers_merged', 'speaker_named')
+    cross join lateral unnest(c.speaker_ids) as e (id)
+    where not exists (select from speakers s where s.id = e.id)
+)
+select id from former where id <> %(speaker_id)s;
 
--- name: forget_consents
-delete from consents c where lower(c.given_by) = any(%(names)s::text[]) and c.speaker_id = %(speaker_id)s;
+-- name: forget_decisions
+-- What was decided about somebody, also under an id that they had before a merge, and what undoing that would bring back.
+delete from decisions d
+where d.subject_ids && %(ids)s::uuid[]
+   or exists (
+       select from speaker_changes c, unnest(%(names)s::text[]) as n (name)
+       where c.decision_id = d.id
+         and position(lower(to_jsonb(n.name)::text) in lower(c.before::text || c.after::text)) > 0
+   );
 
 -- name: record
 insert into erasures (erased_by, removed, objects) values (%(by)s, %(removed)s, %(objects)s::text[]) returning id;

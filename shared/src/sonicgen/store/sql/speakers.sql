@@ -113,6 +113,3 @@ where s.name is null
       where c.speaker_ids @> array[s.id] and d.undone_at is null
   )
 returning id;
-
--- name: groups_page
-select * from speakers where name is null and number > %(after)s order by number limit %(limit)s;

@@ -105,13 +105,6 @@ update recording_voices set
     is_confirmed = %(is_confirmed)s, suggested_id = null
 where id = any(%(ids)s::uuid[]) and state <> 'erased';
 
--- name: restore
-update recording_voices set
-    state = %(state)s, speaker_id = %(speaker_id)s, outcome = %(outcome)s, probability = %(probability)s,
-    margin = %(margin)s, cosine = %(cosine)s, suggested_id = %(suggested_id)s, model = %(model)s,
-    thresholds = %(thresholds)s, decided_by = %(decided_by)s, is_confirmed = %(is_confirmed)s
-where id = %(id)s and state <> 'erased';
-
 -- name: follow_sources
 -- A copy's voice is whoever its original's is.
 update recording_voices v set
@@ -207,9 +200,6 @@ from voice_clips c
 left join recording_voices v on v.id = c.voice_id
 join speakers s on s.id = coalesce(c.speaker_id, v.speaker_id)
 where c.id = any(%(ids)s::uuid[]);
-
--- name: objects_of_video
-select c.object_name from voice_clips c join recording_voices v on v.id = c.voice_id where v.video_id = %(video_id)s;
 
 -- name: samples_with
 select c.speaker_id, s.name from voice_clips c join speakers s on s.id = c.speaker_id

@@ -157,7 +157,8 @@ create table voice_models (
 );
 
 -- Where a speaker's id or names still stand: every column of every table but what was said and how recordings are
--- called, which are not ours to change. A name counts as a whole value, or as a whole string inside JSON or an array.
+-- called, which are not ours to change. A name counts as a whole value, or as a whole string inside JSON or an array;
+-- one of up to three letters does not count where providers put their labels ("A", "B").
 create function sonicgen_traces(p_id uuid, p_names text[]) returns table (place text, hits bigint)
 language plpgsql stable set search_path = public as $$
 declare
@@ -178,18 +179,20 @@ begin
     loop
         r_test := case r_column.data_type
             when 'uuid' then format('%I = $1', r_column.column_name)
-            when 'text' then format('lower(%1$I) = any($3) or %1$I = $1::text', r_column.column_name)
+            when 'text' then format(
+                'lower(%1$I) = any(%2$s) or %1$I = $1::text', r_column.column_name,
+                case when r_column.column_name in ('speaker', 'label', 'voice') then '$5' else '$3' end
+            )
             else format(
-                '%1$I::text like ''%%'' || $1::text || ''%%'' or exists (select from unnest($4) q where lower(%1$I::text) like q)',
+                'position($1::text in %1$I::text) > 0 '
+                'or exists (select from unnest($4) q where position(q in lower(%1$I::text)) > 0)',
                 r_column.column_name
             )
         end;
         execute format('select count(*) from %I where %s', r_column.table_name, r_test) into r_hits
         using p_id, null::text, array(select lower(n) from unnest(p_names) n),
-            array(
-                select '%"' || replace(replace(replace(lower(n), '\', '\\'), '%', '\%'), '_', '\_') || '"%'
-                from unnest(p_names) n
-            );
+            array(select lower(to_jsonb(n)::text) from unnest(p_names) n),
+            array(select lower(n) from unnest(p_names) n where length(n) > 3);
         if r_hits > 0 then
             place := r_column.table_name || '.' || r_column.column_name;
             hits := r_hits;
