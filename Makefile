@@ -27,8 +27,7 @@ bench: $(VENV)/.installed-dev
 # Resolves the newest versions that shared/pyproject.toml admits and writes them down with their hashes.
 lock:
 	$(PYTHON) -m pip install --quiet uv
-	for set in "run --extra local --extra build" "dev --extra dev" \
-	  "console --extra cloud --extra console --extra media --extra sources --extra speech --extra build"; do set -- $$set; name=$$1; shift; \
+	for set in "run --extra local --extra build" "dev --extra dev"; do set -- $$set; name=$$1; shift; \
 	  $(PYTHON) -m uv pip compile --universal --generate-hashes --no-header --no-annotate \
 	    --no-emit-package sonicgen --python-version 3.11 "$$@" -o requirements/$$name.txt shared/pyproject.toml; done
 	$(PYTHON) -m uv pip compile --generate-hashes --no-header --no-annotate --no-emit-package sonicgen \

@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import accuracy, cold, console, embedder, identify, search, speeds, system, warps
+from bench.voices import compare
 
-NOT_BY_DEFAULT = ("table",)
+NOT_BY_DEFAULT = ("table", "voices")
 
 
 def main() -> None:
@@ -40,6 +41,7 @@ def main() -> None:
         "identify": identify.measure_identify,
         "hour": accuracy.measure_hour,
         "accuracy": partial(accuracy.measure_accuracy, options.queries, options.share, options.only),
+        "voices": compare.measure_voices,
         "table": accuracy.write_table,
     }
     names = options.names or [name for name in measurements if name not in NOT_BY_DEFAULT]

@@ -24,6 +24,7 @@ from sonicgen.local.supervisor import free_port
 
 CALLERS = 200
 SOUNDS = 40
+SHORTEST_SECONDS = 5.0
 HOURS = (1.0, 3.0)
 ENTRY = Path(__file__).parents[1] / "containers" / "gpu-embedder" / "main.py"
 _VOICES = SHARED / "data" / "voices"
@@ -65,7 +66,11 @@ def _sounds() -> list[tuple[bytes, float]]:
     if not (_VOICES / "manifest.csv").exists():
         return []
     with (_VOICES / "manifest.csv").open() as manifest:
-        rows = {row["speaker"]: row for row in csv.DictReader(manifest) if row["set"].startswith("libri")}
+        rows = {
+            row["speaker"]: row
+            for row in csv.DictReader(manifest)
+            if row["set"].startswith("libri") and float(row["seconds"]) >= SHORTEST_SECONDS
+        }
     chosen = list(rows.values())[:SOUNDS]
     return [((_VOICES / row["path"]).read_bytes(), float(row["seconds"])) for row in chosen]
 

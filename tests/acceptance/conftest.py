@@ -120,8 +120,8 @@ def cloud(data: Path, **environment: str) -> Iterator[Cloud]:
     folder = DataFolder(data)
     process = subprocess.Popen(
         [*COMMAND, "up", "--port", str(port)],
-        # Most tests are about recordings; those about transcripts turn it on.
-        env=clean_environment(data, **{"SONICGEN_TRANSCRIPTION": "off"} | environment),
+        # Most tests are about recordings; those about transcripts and voices turn these on.
+        env=clean_environment(data, **{"SONICGEN_TRANSCRIPTION": "off", "SONICGEN_EMBEDDER": "off"} | environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )

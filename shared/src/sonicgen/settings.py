@@ -133,6 +133,7 @@ class Settings(BaseSettings):
 
     encoder: Literal["auto", "ecapa", "ecapa-small", "ge2e"] = Field(default="auto", alias="SONICGEN_ENCODER")
     ecapa_weights: str | None = Field(default=None, alias="SONICGEN_ECAPA_WEIGHTS")
+    ge2e_weights: str | None = Field(default=None, alias="SONICGEN_GE2E_WEIGHTS")
     diarization: Literal["auto", "pyannote", "own"] = Field(default="auto", alias="SONICGEN_DIARIZATION")
     pyannote_weights: str | None = Field(default=None, alias="SONICGEN_PYANNOTE_WEIGHTS")
 

@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 from sonicgen.domain.voice import VoiceModel
 from sonicgen.embedder.diarizers import OwnDiarizer
 from sonicgen.embedder.models import Loader, Path
-from sonicgen.voices import cepstra
 from sonicgen.voices.clusters import Likeness
 from sonicgen.voices.encoder import Calibration, Encoder
+from tests.unit.embedder import cepstra
 
 Vectors = NDArray[np.float32]
 _DIMENSION = cepstra.embed([np.zeros(16_000, np.float32)]).shape[1]
 
 
 class CepstraEncoder:
-    """The measures of `voices.cepstra` behind the interface of encoders."""
+    """The measures of `cepstra` behind the interface of encoders."""
 
     def __init__(self, backend: str = "numpy-cpu", version: str = "1") -> None:
         self.model = VoiceModel("cepstra", version, _DIMENSION)
         self.backend = backend
         self.calibration = Calibration(slope=10.0, offset=-4.0)
         # Made voices share all but pitch and throat: they differ in less than those of people do.
-        self.likeness = Likeness(merge_above=0.8, split_below=0.3)
+        self.likeness = Likeness(merge_above=0.78, split_below=0.3)
         self.batches: list[int] = []
         # Called before each batch, in the encoder's thread.
         self.before: Callable[[list[NDArray[np.float32]]], None] = lambda _windows: None

@@ -148,6 +148,18 @@ def test_an_upload_that_is_too_large_is_refused_while_it_comes(start: Start, is_
     assert service.left_behind() == []
 
 
+def test_a_body_that_lies_in_memory_whole_has_a_smaller_limit(service: Service) -> None:
+    with service.client() as client, contextlib.suppress(httpx.WriteError):
+        answer = client.post("/embed", content=b"[" + b" " * (17 << 20), headers={"content-type": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+def test_json_that_is_none_is_told(service: Service) -> None:
+    with service.client() as client:
+        answer = client.post("/embed", content=b"{", headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
+
+
 def test_a_file_that_takes_too_long_to_decode_is_given_up(start: Start) -> None:
     with start(embedder_decode_seconds=1e-6).client() as client:
         answer = client.post("/embedding", files={"file": ("x.wav", wav(spoken()))})

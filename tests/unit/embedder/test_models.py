@@ -80,6 +80,8 @@ def test_another_path_takes_over_and_health_says_so(start: Start) -> None:
         gpu.before = broken
         after = client.post("/embedding", files=files)
         health = client.get("/health")
+    assert service.house.batcher.batch_windows == service.house.models.running.measured.batch_windows
+    assert service.house.models.running.encoder is cpu
     assert (before["backend"], before["model_device"]) == ("gpu", "cuda")
     assert after.status_code == 200
     assert (after.json()["backend"], after.json()["model_device"]) == ("cpu", "cpu")

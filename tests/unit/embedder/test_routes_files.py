@@ -27,6 +27,11 @@ def post(service: Service, path: str, files: Any, status: int = 200, **more: Any
     return found
 
 
+def at(place: str, values: dict[str, str]) -> dict[str, Any]:
+    """Return parameters where they are to stand: "data" is the form, "params" the query."""
+    return {place: values}
+
+
 def npy(values: Any, **options: Any) -> bytes:
     out = io.BytesIO()
     np.save(out, values, **options)
@@ -47,13 +52,13 @@ def test_an_embedding_has_every_promised_field(service: Service) -> None:
 
 @pytest.mark.parametrize("place", ["data", "params"])
 def test_normalize_is_heard_in_the_form_and_in_the_query(service: Service, place: str) -> None:
-    found = post(service, "/embedding", {"file": ("a.wav", wav(spoken()))}, **{place: {"normalize": "false"}})
+    found = post(service, "/embedding", {"file": ("a.wav", wav(spoken()))}, **at(place, {"normalize": "false"}))
     assert found["normalized"] is False
     assert np.linalg.norm(found["embedding"]) < 0.9999  # the mean of several unit vectors
 
 
 def test_the_form_counts_when_the_query_says_something_else(service: Service) -> None:
-    more = {"data": {"normalize": "false"}, "params": {"normalize": "true"}}
+    more: dict[str, Any] = {"data": {"normalize": "false"}, "params": {"normalize": "true"}}
     assert post(service, "/embedding", {"file": ("a.wav", wav(spoken()))}, **more)["normalized"] is False
 
 
@@ -73,7 +78,7 @@ def test_a_diarization_has_every_promised_field(service: Service) -> None:
 def test_what_is_known_of_the_speakers_is_heard_in_the_form_and_in_the_query(
     service: Service, place: str, name: str, value: int, speakers: int
 ) -> None:
-    found = post(service, "/diarize", {"file": ("a.wav", wav(dialogue()))}, **{place: {name: str(value)}})
+    found = post(service, "/diarize", {"file": ("a.wav", wav(dialogue()))}, **at(place, {name: str(value)}))
     assert found["num_speakers"] == speakers
 
 
@@ -81,7 +86,7 @@ def test_what_is_known_of_the_speakers_is_heard_in_the_form_and_in_the_query(
 def test_min_duration_leaves_short_turns_out(service: Service, place: str) -> None:
     sound = np.concatenate([spoken(LOW, 4.0), spoken(HIGH, 8.0)])
     values = {"num_speakers": "2", "min_duration": "6"}
-    found = post(service, "/diarize", {"file": ("a.wav", wav(sound))}, **{place: values})
+    found = post(service, "/diarize", {"file": ("a.wav", wav(sound))}, **at(place, values))
     assert [each["speaker"] for each in found["diarization_results"]] == ["SPEAKER_01"]
 
 
@@ -131,7 +136,7 @@ def test_one_voice_twice_and_two_voices(service: Service) -> None:
 @pytest.mark.parametrize(("threshold", "same"), [("-1", True), ("1", False)])
 def test_the_callers_threshold_decides(service: Service, place: str, threshold: str, same: bool) -> None:
     files = {"file1": ("x.wav", wav(spoken(LOW))), "file2": ("y.wav", wav(spoken(HIGH)))}
-    found = post(service, "/compare", files, **{place: {"threshold": threshold}})
+    found = post(service, "/compare", files, **at(place, {"threshold": threshold}))
     assert found["same_speaker"] is same
     assert (found["threshold"], found["threshold_source"]) == (float(threshold), "request")
 

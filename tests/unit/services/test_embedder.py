@@ -16,7 +16,8 @@ import pytest
 from sonicgen.domain.embedding import Sound
 from sonicgen.errors import InputError, NotFoundError, SettingsError, UnavailableError
 from sonicgen.services import embedder as module
-from sonicgen.services.embedder import HttpEmbedder, IdentityTokens, make_embedder
+from sonicgen.services.embedder import HttpEmbedder, make_embedder
+from sonicgen.services.identity_tokens import IdentityTokens
 from sonicgen.settings import read_settings
 
 MODEL = {"name": "ecapa", "version": "1", "dimension": 2, "slope": 10.0, "offset": -4.0}

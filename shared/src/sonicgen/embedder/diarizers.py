@@ -55,7 +55,7 @@ def load_diarizer(settings: Settings, encoder: Encoder) -> Diarizer:
             "SONICGEN_DIARIZATION is pyannote; SONICGEN_PYANNOTE_WEIGHTS must name the folder of its pipeline, such as "
             "a copy of pyannote/speaker-diarization-community-1."
         )
-    if importlib.util.find_spec("pyannote") is None or importlib.util.find_spec("pyannote.audio") is None:
+    if importlib.util.find_spec("pyannote") is None:
         raise SettingsError("pyannote is not installed: pip install 'sonicgen[voices-pyannote]'.")
     diarizer = PyannoteDiarizer(Path(settings.pyannote_weights).expanduser())
     log(logger, "pyannote tells voices apart", weights=settings.pyannote_weights)

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 # Health and metrics are always answered, however much there is to do.
 _FREE = ("/health", "/metrics", "/openapi.json")
+# What is no upload of files lies in memory whole. A thousand sounds with ten spans each are 1 MB, a thousand vectors 4.
+MOST_PLAIN_BYTES = 16 << 20
 _BOUNDARY = re.compile(r'boundary="?([^";,]+)"?', re.IGNORECASE)
 
 
@@ -90,7 +92,6 @@ class _Visit:
         self._receive = receive
         self._send = send
         self._house = house
-        self._most_bytes = house.settings.embedder_upload_bytes
         self._bytes = 0
         self._tail = b""
         self._is_whole = asyncio.Event()
@@ -98,6 +99,8 @@ class _Visit:
         self._headers = Headers(scope=scope)
         found = _BOUNDARY.search(self._headers.get("content-type", ""))
         self._end = f"--{found[1]}--".encode("latin-1") if found else b""
+        most_bytes = house.settings.embedder_upload_bytes
+        self._most_bytes = most_bytes if found else min(most_bytes, MOST_PLAIN_BYTES)
         scope.setdefault("state", {})["ticket"] = self.ticket
 
     def stated_too_large(self) -> RequestError | None:

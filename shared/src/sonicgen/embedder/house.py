@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # How many requests hold speech at a time that waits for the encoder: enough to fill its batches, 19 MB each at most.
 _HOLDING = 48
-# How many windows of a long recording are in the queue at a time: enough for a full batch, 12 MB of sound.
-_AT_ONCE = 64
+# How many windows of a long recording are handed over at a time, or as many as a batch has; two such parts are under
+# way, 12 MB of sound.
+_PART_WINDOWS = 32
 _LONGEST_RETRY_SECONDS = 60.0
 
 
@@ -48,8 +49,10 @@ class House:
         self.holding = asyncio.Semaphore(_HOLDING)
         self._batcher: Batcher | None = None
         cores = os.cpu_count() or 1
-        # Decoding and voice activity, one file a core; and long recordings, which must leave cores for short ones.
+        # Decoding and voice activity, one file a core; objects, whose threads also wait for the encoder; and long
+        # recordings, which must leave cores for short ones.
         self._preparers = ThreadPoolExecutor(cores, "prepare")
+        self._listeners = ThreadPoolExecutor(cores, "listen")
         self._diarizers = ThreadPoolExecutor(max(1, cores // 2), "diarize")
 
     def open(self) -> None:
@@ -60,8 +63,8 @@ class House:
         """Work off what is under way and end the threads."""
         self.is_draining = True
         # What is under way has had its time; threads that are still busy are left to the end of the process.
-        self._preparers.shutdown(wait=False, cancel_futures=True)
-        self._diarizers.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._preparers, self._listeners, self._diarizers):
+            pool.shutdown(wait=False, cancel_futures=True)
         if self._batcher is not None:
             self._batcher.close()
         if "services" in self.__dict__:
@@ -117,6 +120,10 @@ class House:
         """Do what takes a core for a moment, off the event loop."""
         return await self._run(self._preparers, work, ticket)
 
+    async def listen(self, work: Callable[[], T], ticket: Ticket) -> T:
+        """Do what waits for the encoder as much as it computes, off the event loop."""
+        return await self._run(self._listeners, work, ticket)
+
     async def diarize(self, work: Callable[[], T], ticket: Ticket) -> T:
         """Do what takes a core for long, off the event loop."""
         return await self._run(self._diarizers, work, ticket)
@@ -132,7 +139,7 @@ class House:
 
     def _embed_parts(self, windows: Iterable[Samples], ticket: Ticket) -> Iterator[NDArray[np.float32]]:
         before: Future[NDArray[np.float32]] | None = None
-        for part in _batched(windows, _AT_ONCE // 2):
+        for part in _batched(windows, max(_PART_WINDOWS, self.batcher.batch_windows)):
             following = self.batcher.submit(part, ticket)
             if before is not None:
                 yield before.result()
@@ -147,10 +154,17 @@ class House:
 
         return await asyncio.get_running_loop().run_in_executor(pool, checked)
 
+    def _embed(self, windows: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        before = self.models.running
+        rows = self.models.embed(windows)
+        if self.models.running is not before:  # a GPU's batch would hold everybody up on a CPU
+            self.batcher.batch_windows = self.models.running.measured.batch_windows
+        return rows
+
     def _start_batcher(self) -> None:
         running = self.models.running
         self._batcher = Batcher(
-            self.models.embed,
+            self._embed,
             batch_windows=running.measured.batch_windows,
             wait_seconds=self.settings.embedder_wait_ms / 1000,
             lengths=PIECE_SAMPLES,

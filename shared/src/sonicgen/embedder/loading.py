@@ -5,26 +5,40 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from functools import partial
+from itertools import product
+from pathlib import Path as FilePath
 
 from sonicgen.embedder.diarizers import load_diarizer
-from sonicgen.embedder.encoders.choose import load_encoder
-from sonicgen.embedder.models import Loader, Path
+from sonicgen.embedder.encoders.choose import load_encoder, load_on_gpu
+from sonicgen.embedder.encoders.ecapa import Arithmetic
+from sonicgen.embedder.models import CPU, Loader, Path
 from sonicgen.settings import Settings
 
 
 def make_loader(settings: Settings) -> Loader:
     """Return what this process may load, for `sonicgen.embedder.models`."""
-    cores = os.cpu_count() or 1
-    # All cores for one batch, or one: which is faster depends on what else this machine does.
-    paths = [
-        Path(
-            f"cpu, {threads} threads" if threads > 1 else "cpu, 1 thread",
-            "cpu",
-            partial(load_encoder, settings, threads=threads),
-        )
-        for threads in sorted({cores, 1}, reverse=True)
-    ]
+    paths = list(_cpu_paths(settings))
+    # Only `ecapa` has a GPU's path; where it is first, what cannot be loaded there is left out with its reason.
+    if has_gpu() and settings.encoder in ("auto", "ecapa"):
+        paths.insert(0, Path("gpu, bfloat16", "cuda", partial(load_on_gpu, settings)))
     return Loader(paths, partial(load_diarizer, settings), tuple(_notes(settings)))
+
+
+def _cpu_paths(settings: Settings) -> Iterator[Path]:
+    """Yield all cores for one batch, or one: which is faster depends on what else this machine does.
+
+    int8 is faster where the processor has instructions for it, and slower elsewhere.
+    """
+    is_ecapa = settings.encoder == "ecapa" or (settings.encoder == "auto" and settings.ecapa_weights is not None)
+    kinds: tuple[Arithmetic, ...] = ("int8", "float32") if is_ecapa else ("float32",)
+    for arithmetic, threads in product(kinds, sorted({os.cpu_count() or 1, 1}, reverse=True)):
+        name = f"cpu, {arithmetic}, {threads} thread{'s' if threads > 1 else ''}"
+        yield Path(name, CPU, partial(load_encoder, settings, threads=threads, arithmetic=arithmetic))
+
+
+def has_gpu() -> bool:
+    """Return whether NVIDIA's driver is here; without torch, whose import takes seconds."""
+    return FilePath("/dev/nvidiactl").exists()
 
 
 def _notes(settings: Settings) -> Iterator[str]:

@@ -28,7 +28,7 @@ class PyannoteDiarizer:
             raise SettingsError(f"{weights} holds no pipeline of pyannote: there is no config.yaml in it.")
         os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
         without_native_torchaudio()
-        from pyannote.audio import Pipeline  # noqa: PLC0415  (takes seconds, and torch)
+        from pyannote.audio import Pipeline
 
         try:
             self._pipeline: Any = Pipeline.from_pretrained(str(weights))
@@ -40,7 +40,7 @@ class PyannoteDiarizer:
 
     def diarize(self, samples: Samples, hints: Hints, embed: Embed) -> list[Turn]:
         """Return the turns in order, those of different speakers may overlap; pyannote brings an encoder of its own."""
-        import torch  # noqa: PLC0415
+        import torch
 
         del embed
         sound = np.ascontiguousarray(piece(samples, 0, len(samples)))

@@ -8,7 +8,6 @@ from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from fastapi import APIRouter, File, UploadFile
-from fastapi.concurrency import run_in_threadpool
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
@@ -98,8 +97,8 @@ async def compare_embedding(
 ) -> answers.Comparison:
     """Whether the voice in a file is the one that an embedding was made of."""
     started = time.monotonic()
-    data = await run_in_threadpool(embedding.file.read, MOST_BYTES + 1)
-    stored = read_embedding(data, house.models.encoder.model)
+    model = house.models.encoder.model
+    stored = await house.prepare(lambda: read_embedding(embedding.file.read(MOST_BYTES + 1), model), ticket)
     voice = await embed_file(house, given_file(audio.file), ticket, segment)
     return _comparison(house, voice.vector, stored, threshold, (voice,), started)
 

@@ -112,9 +112,7 @@ async def embed_file(house: House, opener: Opener, ticket: Ticket, span: Span | 
 
 async def diarize_file(house: House, opener: Opener, ticket: Ticket, hints: Hints) -> FileTurns:
     """Return who speaks when in a file; nobody, where nobody speaks."""
-
     diarizer = house.models.diarizer
-
     least = hints.minimum_seconds or 0.0
 
     def diarize() -> FileTurns:
@@ -140,7 +138,7 @@ async def embed_sound(house: House, sound: Sound, ticket: Ticket) -> SoundResult
         return SoundResult(heard.duration_seconds, tuple(_span_results(outcomes, rows)), None)
 
     try:
-        return await house.prepare(work, ticket)
+        return await house.listen(work, ticket)
     except Exception as error:
         ticket.check()
         return SoundResult(None, (), _noted(error))

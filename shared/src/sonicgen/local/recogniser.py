@@ -7,6 +7,7 @@ whoever can fetch its weights.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -103,6 +104,8 @@ class WhisperRecogniser:
             raise SettingsError(
                 "SONICGEN_WHISPER_MODEL is not set; name a model (small, large-v3…) or the folder of its weights."
             )
+        # Its voice activity is run by ONNX Runtime, which would tell Microsoft of it.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import faster_whisper
 
         try:

@@ -5,11 +5,7 @@ Asking is free of effects, so what fails on the way is asked again here a few ti
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -38,6 +34,7 @@ from sonicgen.domain.turn import Turn
 from sonicgen.domain.voice import VoiceModel
 from sonicgen.errors import InputError, NotFoundError, SettingsError, SonicGenError, UnavailableError
 from sonicgen.log import log
+from sonicgen.services.identity_tokens import IdentityTokens
 from sonicgen.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -49,8 +46,6 @@ CONNECT_SECONDS = 10.0
 TRIES = 4
 LONGEST_WAIT_SECONDS = 20.0
 _FIRST_WAIT_SECONDS = 0.5
-# An identity token is renewed this long before it ends; Google's live for an hour.
-_TOKEN_MARGIN_SECONDS = 300.0
 
 Tokens = Callable[[], str]
 
@@ -198,47 +193,6 @@ class _RetryableError(Exception):
         super().__init__(str(error))
         self.error = error
         self.after_seconds = after_seconds
-
-
-class IdentityTokens:
-    """Identity tokens of this process's Google account for one audience, which Cloud Run asks for; kept while good."""
-
-    def __init__(self, audience: str) -> None:
-        self._audience = audience
-        self._lock = threading.Lock()
-        self._token = ""
-        self._good_until = 0.0
-
-    def __call__(self) -> str:
-        """Return a token; raise UnavailableError when Google gives none."""
-        with self._lock:
-            if time.time() >= self._good_until:
-                self._token = self._fetch()
-                self._good_until = _expiry(self._token) - _TOKEN_MARGIN_SECONDS
-            return self._token
-
-    def _fetch(self) -> str:
-        import google.auth.transport.requests
-        from google.auth.exceptions import GoogleAuthError
-        from google.oauth2 import id_token
-
-        try:
-            request = google.auth.transport.requests.Request()
-            fetch: Any = id_token.fetch_id_token  # without types
-            return str(fetch(request, self._audience))
-        except GoogleAuthError as error:
-            raise UnavailableError(
-                f"Google gives no identity token for the embedder at {self._audience}; "
-                f"run as a service account that may invoke it: {error}"
-            ) from error
-
-
-def _expiry(token: str) -> float:
-    """Return when a token ends, as its own claims say; 0 for one that cannot be read, which is then used once."""
-    with suppress(IndexError, ValueError, KeyError, TypeError, binascii.Error):
-        claims = token.split(".")[1]
-        return float(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"])
-    return 0.0
 
 
 def _failure(response: httpx.Response, path: str) -> Exception:

@@ -20,8 +20,8 @@ FLOOR_SECONDS, FLOOR_PERCENTILE, PEAK_PERCENTILE = 20.0, 10.0, 95.0
 QUIETEST_DB = -75.0  # below this level nothing counts, however silent the rest is
 MINIMUM_RANGE_DB = 7.0  # a sound whose peak is no further above its floor is a steady one: a tone, hum, noise
 # On at this share of the range above the floor, within bounds; off at a share of that. On made dialogues with noise
-# 12 to 30 dB below the voices 8 % of the speech is missed, most of it pauses that their truth counts as speech.
-ON_SHARE, LOWEST_ON_DB, HIGHEST_ON_DB = 0.15, 2.5, 11.0
+# 12 to 30 dB below the voices 3 to 8 % of the speech is missed, most of it pauses that their truth counts as speech.
+ON_SHARE, LOWEST_ON_DB, HIGHEST_ON_DB = 0.1, 1.5, 11.0
 OFF_SHARE = 0.4
 
 BRIDGE_SECONDS = 0.3

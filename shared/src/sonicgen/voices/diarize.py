@@ -20,7 +20,9 @@ Embed = Callable[[Iterable[NDArray[np.float32]]], NDArray[np.float32]]
 WINDOW_SECONDS = 1.5
 STEP_SECONDS = 0.75
 GRID_SECONDS = 0.1  # how finely turns begin and end
-SMALLEST_WINDOWS = 3  # a voice that is heard for less is taken for another one's
+# A voice that is heard in fewer windows, or a smaller share of them, is taken for another one's; no more are asked for
+# than MOST_SMALLEST_WINDOWS, so that who says two sentences in an hour stays.
+SMALLEST_WINDOWS, SMALLEST_SHARE, MOST_SMALLEST_WINDOWS = 3, 0.03, 8
 SWITCH_COST = 0.25  # how much closer (in cosine, over a grid step) another voice must be before it takes the turn
 SHORTEST_TURN_SECONDS = 0.4
 
@@ -63,7 +65,8 @@ def diarize(
         return []
     rows = unit(embed(_sound(samples, windows)))
     count = _voice_count(num_speakers, min_speakers, max_speakers)
-    groups = cluster(rows, count, likeness, SMALLEST_WINDOWS)
+    smallest = min(MOST_SMALLEST_WINDOWS, max(SMALLEST_WINDOWS, int(SMALLEST_SHARE * len(rows))))
+    groups = cluster(rows, count, likeness, smallest)
     scores = rows @ centroids(rows, groups).T
     turns: list[Turn] = []
     for number, own in itertools.groupby(range(len(windows)), key=lambda index: windows[index].stretch):

@@ -16,27 +16,36 @@ from sonicgen.voices.encoder import Encoder
 logger = logging.getLogger(__name__)
 
 
-def load_encoder(settings: Settings, *, threads: int = 1) -> Encoder:
+def load_encoder(settings: Settings, *, threads: int = 1, arithmetic: ecapa.Arithmetic = "int8") -> Encoder:
     """Return the encoder that the settings name, or with "auto" the best whose weights can be had.
 
     "auto" is `ecapa` when SONICGEN_ECAPA_WEIGHTS names its weights, or SpeechBrain is installed and the hub answers;
     `ecapa-small` otherwise. Raises SettingsError when what is named cannot be had: another model's vectors would be
-    strangers to all that are kept.
+    strangers to all that are kept. `arithmetic` is that of `ecapa`; the others have one only.
     """
     if settings.encoder == "ge2e":
-        return Ge2eEncoder()
+        return Ge2eEncoder(Path(settings.ge2e_weights).expanduser() if settings.ge2e_weights else None)
     if settings.encoder == "ecapa-small":
         return ecapa_small(threads)
     cache = models_folder(settings)
     if settings.encoder == "ecapa" or settings.ecapa_weights:
-        return ecapa.open_ecapa(settings.ecapa_weights or ecapa.HUB_NAME, cache, threads=threads)
+        return ecapa.open_ecapa(settings.ecapa_weights or ecapa.HUB_NAME, cache, arithmetic, threads)
     if not ecapa.can_convert():
         return ecapa_small(threads)
     try:
-        return ecapa.open_ecapa(ecapa.HUB_NAME, cache, threads=threads)
+        return ecapa.open_ecapa(ecapa.HUB_NAME, cache, arithmetic, threads)
     except SettingsError as error:
         log(logger, "ecapa cannot be had; ecapa-small runs instead", level=logging.WARNING, reason=str(error))
         return ecapa_small(threads)
+
+
+def load_on_gpu(settings: Settings) -> Encoder:
+    """Return `ecapa` on this machine's GPU; raise SettingsError when either cannot be had."""
+    if not ecapa.can_convert():
+        raise SettingsError("The GPU is used by torch: pip install 'sonicgen[voices]'.")
+    from sonicgen.embedder.encoders.cuda import open_cuda  # needs torch
+
+    return open_cuda(ecapa.find_weights(settings.ecapa_weights or ecapa.HUB_NAME, models_folder(settings)))
 
 
 def models_folder(settings: Settings) -> Path:

@@ -29,7 +29,7 @@ CHECKPOINT = "embedding_model.ckpt"
 CARD = "sonicgen.json"  # beside weights of one's own: name, dimension, calibration, likeness
 # Not measured here, for want of the weights: SpeechBrain's own threshold, 0.25, is taken for even odds, and the slope of
 # `ecapa-small` for the slope. A folder with a sonicgen.json overrules both.
-CALIBRATION = Calibration(slope=20.0, offset=-5.0)
+CALIBRATION = Calibration(slope=16.0, offset=-4.0)
 LIKENESS = Likeness(merge_above=0.5, split_below=0.25)
 LEAST_COSINE = 0.9999  # of our network with SpeechBrain's, on every piece of the probe
 LEAST_INT8_COSINE = 0.99  # of int8 with float32: less, and the weights do not bear it
@@ -46,7 +46,14 @@ class Converted(NamedTuple):
 
 def can_convert() -> bool:
     """Return whether what loads and converts the weights is installed."""
-    return all(importlib.util.find_spec(name) for name in ("torch", "speechbrain", "onnx"))
+    return all(_is_installed(name) for name in ("torch", "speechbrain", "onnx"))
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ValueError:  # something else stands under its name
+        return False
 
 
 def open_ecapa(source: str, cache: Path, arithmetic: Arithmetic = "int8", threads: int = 1) -> OnnxEncoder:
@@ -54,7 +61,7 @@ def open_ecapa(source: str, cache: Path, arithmetic: Arithmetic = "int8", thread
 
     Raises SettingsError when its weights cannot be had or something to convert them with is missing.
     """
-    weights = _weights(source, cache)
+    weights = find_weights(source, cache)
     version = version_of(weights)
     folder = cache / f"{NAME}-{version}"
     converted = Converted(folder / "float32.onnx", folder / "int8.onnx")
@@ -62,10 +69,14 @@ def open_ecapa(source: str, cache: Path, arithmetic: Arithmetic = "int8", thread
         from sonicgen.embedder.encoders.conversion import convert
 
         convert(load_by_speechbrain(weights.parent), weights, converted)
-    card = Card(VoiceModel(NAME, version, 192), CALIBRATION, LIKENESS)
+    return OnnxEncoder(getattr(converted, arithmetic), card_of(weights), arithmetic=arithmetic, threads=threads)
+
+
+def card_of(weights: Path) -> Card:
+    """Return the card of a checkpoint: the one beside it, or what is known of SpeechBrain's own."""
     if (weights.parent / CARD).exists():
-        card = read_card(weights, weights.parent / CARD)
-    return OnnxEncoder(getattr(converted, arithmetic), card, arithmetic=arithmetic, threads=threads)
+        return read_card(weights, weights.parent / CARD)
+    return Card(VoiceModel(NAME, version_of(weights), 192), CALIBRATION, LIKENESS)
 
 
 def load_by_speechbrain(source: Path) -> Any:
@@ -92,7 +103,7 @@ def probe_features() -> NDArray[np.float32]:
     return fbank(probe())
 
 
-def _weights(source: str, cache: Path) -> Path:
+def find_weights(source: str, cache: Path) -> Path:
     """Return where the checkpoint lies, fetching it from the hub when the source is not a folder."""
     folder = Path(source).expanduser()
     if not folder.is_dir():
@@ -121,6 +132,6 @@ def _speechbrain() -> Any:
     if not can_convert():
         raise SettingsError("The encoder ecapa needs SpeechBrain and torch: pip install 'sonicgen[voices]'.")
     without_native_torchaudio()
-    import speechbrain.inference.speaker as inference  # noqa: PLC0415
+    import speechbrain.inference.speaker as inference
 
     return inference

@@ -28,9 +28,9 @@ def fbank(waves: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     padded = np.pad(waves, ((0, 0), (WINDOW // 2, WINDOW // 2)))
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW, axis=1)[:, ::HOP]
-    spectrum = scipy.fft.rfft(frames * _SHAPE, axis=2)
+    spectrum = scipy.fft.rfft(frames * SHAPE, axis=2)
     power = np.square(spectrum.real) + np.square(spectrum.imag)
-    level = 10 * np.log10(np.maximum(power @ _FILTERS, FLOOR))
+    level = 10 * np.log10(np.maximum(power @ FILTERS, FLOOR))
     level = np.maximum(level, level.max(axis=(1, 2), keepdims=True) - RANGE_DB)
     return np.asarray(level - level.mean(axis=1, keepdims=True), np.float32)
 
@@ -44,5 +44,5 @@ def _filters() -> NDArray[np.float32]:
     return np.asarray(np.clip(np.minimum(1 + slope, 1 - slope), 0, None), np.float32)
 
 
-_SHAPE = (0.54 - 0.46 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)).astype(np.float32)
-_FILTERS = _filters()
+SHAPE = (0.54 - 0.46 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)).astype(np.float32)
+FILTERS = _filters()

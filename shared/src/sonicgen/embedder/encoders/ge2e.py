@@ -33,7 +33,7 @@ LEAST_COVERAGE = 0.75
 LEVEL_DB = -30.0  # quieter sound is raised to this level: the features are not logarithmic
 # Fitted on the 31 readers of LibriSpeech that were held out of the training of ecapa-small (bench/voices/calibrate.py).
 CALIBRATION = Calibration(slope=22.0, offset=-15.5)
-LIKENESS = Likeness(merge_above=0.83, split_below=0.55)
+LIKENESS = Likeness(merge_above=0.88, split_below=0.55)
 
 
 class Ge2eEncoder:

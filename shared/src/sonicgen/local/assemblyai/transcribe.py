@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from string import ascii_uppercase
 from tempfile import TemporaryFile
@@ -12,12 +13,12 @@ import numpy as np
 
 from sonicgen.domain.transcript import Word
 from sonicgen.domain.turn import Turn
+from sonicgen.embedder.encoders.onnx import OnnxEncoder, ecapa_small
 from sonicgen.local.assemblyai.answers import Json, from_lines
 from sonicgen.local.recogniser import Recogniser
 from sonicgen.sound.decode import Decoder
 from sonicgen.speech.words import assign_words, lines_of
 from sonicgen.voices.activity import Stretch, find_speech
-from sonicgen.voices.cepstra import embed
 from sonicgen.voices.diarize import diarize
 from sonicgen.voices.samples import SAMPLE_RATE_HZ, Samples, duration_seconds
 
@@ -75,12 +76,18 @@ def _turns(samples: Samples, speech: Sequence[Stretch], order: Mapping[str, Any]
     turns = diarize(
         samples,
         speech,
-        embed,
+        _encoder().embed,
+        _encoder().likeness,
         num_speakers=order.get("speakers_expected"),
         min_speakers=limits.get("min_speakers_expected"),
         max_speakers=limits.get("max_speakers_expected"),
     )
     return [Turn(turn.start_seconds, turn.end_seconds, label(turn.voice)) for turn in turns]
+
+
+@cache
+def _encoder() -> OnnxEncoder:
+    return ecapa_small()
 
 
 def _cut(samples: Samples, start_ms: int | None, end_ms: int | None) -> Samples:
