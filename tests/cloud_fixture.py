@@ -31,6 +31,7 @@ TOPICS = (
     "transcript-completed",
     "transcript-ready",
     "clips-ready",
+    "voice-jobs",
     "media-objects",
     "maintenance",
 )

@@ -20,7 +20,8 @@ from sonicgen.services.gallery import Gallery
 from sonicgen.services.pinecone_index import PineconeIndex
 from sonicgen.steps.pinecone_gallery import PineconeGallery
 from sonicgen.store.database import Database
-from sonicgen.store.gallery import PgvectorGallery, Vectors
+from sonicgen.store.gallery import PgvectorGallery
+from sonicgen.store.voice_rows import Vectors
 from sonicgen.voices.identify import WEIGHTED_SECONDS, profile
 from tests.pinecone_server import KEY, pinecone_server
 from tests.postgres_fixture import url_of
@@ -269,6 +270,21 @@ def test_rebuilds_the_index_from_the_record(gallery: Gallery, enrol: Enrol, data
     assert gallery.rebuild() == 5
     for speaker_id, vectors in people.items():
         assert gallery.nearest(MODEL, vectors, 1)[0][0].speaker_id == speaker_id
+
+
+def test_says_when_a_search_could_be_faster(database: Database) -> None:
+    gallery = PgvectorGallery(database, graph_from=2)
+    gallery.add(MODEL, rows(1, 2), [Voiceprint(str(n), 9.0, uuid4(), is_known=True) for n in range(2)])
+    assert gallery.check() == (
+        "2 people and 0 groups of unknown voices; `sonicgen voices rebuild` makes searches of test-1 faster"
+    )
+    gallery.rebuild()
+    assert gallery.check() == "2 people and 0 groups of unknown voices"
+    gallery.delete(model=MODEL)
+    gallery.rebuild(MODEL)  # too few for a graph: it goes
+    with database.transaction() as connection:
+        graphs = "select count(*) as left from pg_indexes where indexname like 'speaker_profiles_graph_%%'"
+        assert connection.execute(graphs, ()).fetchone() == {"left": 0}
 
 
 def test_scans_every_vector_of_a_model(gallery: Gallery, enrol: Enrol) -> None:

@@ -13,8 +13,12 @@ from typer.testing import CliRunner
 from sonicgen.cli.main import app
 from sonicgen.cli.score_picture import save_picture
 from sonicgen.domain.voice import VoiceModel
-from sonicgen.errors import InputError
+from sonicgen.embedder.encoders.choose import load_encoder
+from sonicgen.errors import InputError, NotFoundError
+from sonicgen.settings import read_settings
 from sonicgen.steps.evaluate_voices import Evaluated
+from sonicgen.store import calibrations
+from sonicgen.store.database import Database
 from sonicgen.voices.evaluation import evaluate
 from tests.unit.steps.test_evaluate_voices import save
 from tests.unit.voices.people import CALIBRATION
@@ -69,3 +73,26 @@ def test_pictures_of_many_people_and_of_too_few_for_a_fit(tmp_path: Path) -> Non
         assert 0.03 < ink < 0.6
     with pytest.raises(InputError, match="cannot be written"):
         save_picture(tmp_path / "gone" / "x.png", Evaluated(model, evaluate(labelled(2, 2), CALIBRATION), ()))
+
+
+def test_the_calibration_that_was_kept_is_shown_and_taken_back(
+    manifest: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    none = runner.invoke(app, ["voices", "calibration"])
+    assert isinstance(none.exception, NotFoundError)
+    with Database(database_url) as database:
+        model = load_encoder(read_settings()).model
+        calibrations.put(database, model, 20.0, -8.0, {"people": 7})
+    shown = runner.invoke(app, ["voices", "calibration"])
+    assert "20.00 × cosine -8.00" in shown.stdout
+    assert "7 people" in shown.stdout
+    told = json.loads(runner.invoke(app, ["voices", "calibration", "--json"]).stdout)
+    assert (told["slope"], told["figures"], told["removed"]) == (20.0, {"people": 7}, False)
+    assert "decides again" in " ".join(runner.invoke(app, ["voices", "calibration", "--reset"]).stdout.split())
+    assert isinstance(runner.invoke(app, ["voices", "calibration"]).exception, NotFoundError)
+    # Two people are too few to fit anything on: nothing is kept, and the command says so.
+    refused = runner.invoke(app, ["voices", "evaluate", str(manifest), "--keep"])
+    assert isinstance(refused.exception, InputError)
+    assert "too few" in str(refused.exception)
+    assert "0 profiles" in runner.invoke(app, ["voices", "rebuild"]).stdout

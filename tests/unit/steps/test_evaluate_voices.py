@@ -1,37 +1,20 @@
 from __future__ import annotations
 
 import wave
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from sonicgen.domain.voice import VoiceModel
 from sonicgen.errors import InputError
 from sonicgen.settings import read_settings
 from sonicgen.steps.evaluate_voices import evaluate_voices, keep_calibration, read_manifest
 from sonicgen.steps.identify_voices import calibration_of, explain_calibrations
 from sonicgen.steps.services import Services
-from sonicgen.voices import cepstra
-from sonicgen.voices.clusters import Likeness
-from sonicgen.voices.diarize import CEPSTRA_LIKENESS
-from sonicgen.voices.encoder import Calibration
 from sonicgen.voices.samples import SAMPLE_RATE_HZ
+from tests.unit.embedder.cepstra_encoder import CepstraEncoder
 from tests.unit.voices.signals import HIGH, LOW, MIDDLE, Sound, Voice, silence, speech
-
-
-class Cepstra:
-    """An encoder of the package that needs no weights."""
-
-    model = VoiceModel("cepstra", "1", 24)
-    backend = "numpy"
-    calibration = Calibration(8.0, -4.0)
-    likeness: Likeness = CEPSTRA_LIKENESS
-
-    def embed(self, windows: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
-        return cepstra.embed(windows)
 
 
 def save(path: Path, sound: Sound) -> None:
@@ -68,7 +51,7 @@ def services(database_url: str) -> Iterator[Services]:
 
 def test_evaluates_files_and_keeps_the_calibration(folder: Path, services: Services) -> None:
     heard: list[tuple[int, int]] = []
-    found = evaluate_voices(Cepstra(), folder / "manifest.csv", lambda done, of: heard.append((done, of)))
+    found = evaluate_voices(CepstraEncoder(), folder / "manifest.csv", lambda done, of: heard.append((done, of)))
     assert heard[-1] == (19, 19)
     assert (found.evaluation.people, found.evaluation.files) == (4, 16)
     assert [Path(each.path).name for each in found.skipped] == ["text.wav", "quiet.wav", "gone.wav"]
@@ -76,9 +59,9 @@ def test_evaluates_files_and_keeps_the_calibration(folder: Path, services: Servi
     told = found.to_json()
     assert told["target_pairs"] == 4 * 6
     assert 0 <= float(str(told["eer"])) < 0.4
-    assert calibration_of(services, found.model, Cepstra.calibration) == Cepstra.calibration
+    assert calibration_of(services, found.model, CepstraEncoder().calibration) == CepstraEncoder().calibration
     keep_calibration(services, found)
-    assert calibration_of(services, found.model, Cepstra.calibration) == found.evaluation.fitted
+    assert calibration_of(services, found.model, CepstraEncoder().calibration) == found.evaluation.fitted
     [line] = explain_calibrations(services)
     assert line.startswith("cepstra-1 decides by a calibration fitted 20")
     assert "on 4 people" in line
@@ -96,7 +79,7 @@ def test_evaluates_files_and_keeps_the_calibration(folder: Path, services: Servi
 def test_refuses_manifests_that_are_none(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "list.csv").write_bytes(content)
     with pytest.raises(InputError, match=reason):
-        evaluate_voices(Cepstra(), tmp_path / "list.csv")
+        evaluate_voices(CepstraEncoder(), tmp_path / "list.csv")
     with pytest.raises(InputError, match="cannot be read"):
         read_manifest(tmp_path / "other.csv")
 

@@ -16,7 +16,8 @@ from sonicgen.settings import read_settings
 from sonicgen.steps.pinecone_gallery import PineconeGallery
 from sonicgen.steps.services import make_gallery
 from sonicgen.store.database import Database
-from sonicgen.store.gallery import PgvectorGallery, Vectors
+from sonicgen.store.gallery import PgvectorGallery
+from sonicgen.store.voice_rows import Vectors
 from tests.pinecone_server import KEY, PineconeServer, pinecone_server
 
 MODEL = VoiceModel("test", "1", 16)

@@ -28,6 +28,7 @@ from sonicgen.console import (
     status,
     transcripts,
     uploads,
+    voice_biometrics,
     webhooks,
 )
 from sonicgen.console.files import STATIC
@@ -52,6 +53,7 @@ _ROUTERS = (
     uploads.router,
     webhooks.router,
     older.router,
+    voice_biometrics.router,
     session.router,
 )
 _PROBLEMS: dict[int | str, dict[str, Any]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sonicgen.cloud.objects import delete_object, list_objects
@@ -12,7 +12,7 @@ from sonicgen.domain.speaker import Speaker
 from sonicgen.steps.enrol_speaker import FOLDER as ENROLMENTS
 from sonicgen.steps.services import Services
 from sonicgen.steps.speaker_clips import FOLDER as CLIPS
-from sonicgen.store import erasures, speakers, voices
+from sonicgen.store import erasures, speakers, voice_jobs, voices
 
 _AT_ONCE = 50
 
@@ -73,6 +73,7 @@ def forget_speaker(services: Services, speaker: Speaker, *, by: str) -> Forgotte
         heard = voices.recordings_of(connection, [speaker.id])
         vectors = services.gallery.delete(speaker_id=speaker.id, within=connection)
         clips = erasures.forget_clips(connection, speaker.id)
+        clips = replace(clips, objects=(*clips.objects, *voice_jobs.forget_audio(connection, speaker.id)))
         if clips.voiceprint_ids:
             services.gallery.delete(ids=clips.voiceprint_ids, within=connection)
         erased = voices.erase(connection, speaker.id)

@@ -27,6 +27,7 @@ from sonicgen.steps.tell_webhooks import deliver_due
 from sonicgen.steps.transcript_fetch import fetch
 from sonicgen.steps.transcript_inherit import inherit_words
 from sonicgen.steps.transcription_submit import day_start, settle_submission, transcribe
+from sonicgen.steps.voice_jobs import remove_old_jobs, tell_lost_jobs
 from sonicgen.store import idempotency, jobs, packed, rate_limits, recordings, speakers, transcripts, voices, webhooks
 
 logger = logging.getLogger(__name__)
@@ -233,4 +234,6 @@ SWEEPS: tuple[tuple[str, Sweep], ...] = (
     ("clips", listen_to_clips),
     ("voice model", keep_models_moving),
     ("speakers", tidy_speakers),
+    ("voice jobs", lambda services: tell_lost_jobs(services) + remove_old_jobs(services)),
+    ("gallery", lambda services: services.gallery.flush()),
 )

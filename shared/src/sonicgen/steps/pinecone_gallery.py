@@ -17,8 +17,9 @@ from sonicgen.errors import SettingsError, TransientError, UnavailableError
 from sonicgen.services.pinecone_index import MOST_IDS, PineconeIndex, Record, batch_records
 from sonicgen.store import gallery_changes
 from sonicgen.store.database import Connection, Database
-from sonicgen.store.gallery import MOST_NEAREST, PgvectorGallery, Vectors, unit_rows
+from sonicgen.store.gallery import MOST_NEAREST, PgvectorGallery
 from sonicgen.store.gallery_changes import ChangedProfile
+from sonicgen.store.voice_rows import Vectors, unit_rows
 
 logger = logging.getLogger(__name__)
 

@@ -8,22 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 from uuid import UUID
-
-import numpy as np
-from numpy.typing import NDArray
-from psycopg.rows import DictRow
 
 from sonicgen.domain.gallery import GalleryCount, Near, StoredVoiceprint, Voiceprint, voiceprint_id
 from sonicgen.domain.voice import VoiceModel
 from sonicgen.errors import InputError
 from sonicgen.store.database import Connection, Database, Float4Array
 from sonicgen.store.statements import load_statements
+from sonicgen.store.voice_rows import Vectors, stored_voiceprint, unit_rows, vector_of
 
 _SQL = load_statements("gallery")
-
-Vectors = NDArray[np.float32]
 
 MOST_NEAREST = 100
 # Rows of a scan that are in memory at a time: 0.8 MB of 192 dimensions.
@@ -32,7 +26,6 @@ _SCAN_ROWS = 1_000
 # the graph 8 ms; it then finds the closest always and 75 % of the closest twenty (docs/identification.md).
 GRAPH_FROM = 50_000
 _GRAPH_BREADTH = 400
-_VECTOR_HEADER_BYTES = 4  # what pgvector's binary form has before its big-endian floats
 
 
 class PgvectorGallery:
@@ -98,8 +91,7 @@ class PgvectorGallery:
         """Return for each row the speakers with the closest profiles, closest first."""
         rows = unit_rows(model, queries)
         with self._database.transaction() as connection:
-            graph = {"model_key": model.key, "breadth": str(_GRAPH_BREADTH)}
-            if connection.execute(_SQL["open_graph"], graph).fetchone() is None:
+            if not _open_graph(connection, model):
                 return _near(connection, _SQL["nearest"], model, rows, count, is_known)
             statement = _SQL["nearest_in_graph"].replace(b"$dim", str(model.dimension).encode())
             return _near(connection, statement, model, rows, count, is_known)
@@ -137,7 +129,7 @@ class PgvectorGallery:
     def fetch(self, ids: Sequence[UUID]) -> list[tuple[StoredVoiceprint, Vectors]]:
         """Return those of these vectors that are there, in the order of the ids."""
         with self._database.transaction() as connection:
-            found = {row["id"]: _stored(row) for row in connection.execute(_SQL["fetch"], {"ids": list(ids)})}
+            found = {row["id"]: stored_voiceprint(row) for row in connection.execute(_SQL["fetch"], {"ids": list(ids)})}
         return [found[identifier] for identifier in ids if identifier in found]
 
     def of_speaker(self, speaker_id: UUID, model: VoiceModel | None = None) -> list[tuple[StoredVoiceprint, Vectors]]:
@@ -159,7 +151,7 @@ class PgvectorGallery:
             "model_key": model.key if model else None,
         }
         with self._database.transaction() as connection:
-            return [_stored(row) for row in connection.execute(_SQL["find"], values)]
+            return [stored_voiceprint(row) for row in connection.execute(_SQL["find"], values)]
 
     def scan(self, model: VoiceModel) -> Iterator[tuple[StoredVoiceprint, Vectors]]:
         """Yield every vector of a model."""
@@ -168,7 +160,7 @@ class PgvectorGallery:
             values = {"model_key": model.key, "after": after, "limit": _SCAN_ROWS}
             with self._database.transaction() as connection:
                 rows = connection.execute(_SQL["scan"], values).fetchall()
-            yield from map(_stored, rows)
+            yield from map(stored_voiceprint, rows)
             if len(rows) < _SCAN_ROWS:
                 return
             after = rows[-1]["id"]
@@ -241,10 +233,16 @@ class PgvectorGallery:
         return traces
 
     def check(self) -> str:
-        """Return a sentence on what searches and how much it holds."""
-        counts = [self.count(model) for model in self.models()]
-        people, groups = (sum(getattr(c, name) for c in counts) for name in ("known_speakers", "unknown_speakers"))
-        return f"pgvector in the database: {people} people and {groups} groups of unknown voices"
+        """Return a sentence on how much it holds, and on how to search it faster where that pays."""
+        counts = {model: self.count(model) for model in self.models()}
+        people, groups = (
+            sum(getattr(c, name) for c in counts.values()) for name in ("known_speakers", "unknown_speakers")
+        )
+        told = f"{people} people and {groups} groups of unknown voices"
+        large = [model for model, count in counts.items() if count.speakers >= self._graph_from]
+        with self._database.transaction() as connection:
+            slow = [model.key for model in large if not _open_graph(connection, model)]
+        return f"{told}; `sonicgen voices rebuild` makes searches of {', '.join(slow)} faster" if slow else told
 
     def close(self) -> None:
         """Close nothing: the database belongs to whoever made it."""
@@ -258,17 +256,10 @@ class PgvectorGallery:
             yield connection
 
 
-def unit_rows(model: VoiceModel, vectors: Vectors) -> Vectors:
-    """Return the rows at length one; raise InputError when they cannot be this model's."""
-    rows = np.asarray(vectors, np.float32)
-    if rows.size == 0:
-        return rows.reshape(0, model.dimension)
-    if rows.ndim != 2 or rows.shape[1] != model.dimension:
-        raise InputError(f"Vectors of {model.key} have {model.dimension} numbers, not {rows.shape[-1]}.")
-    norms = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
-    if not np.isfinite(norms).all() or not norms.all():
-        raise InputError("A voice's vector needs finite numbers that are not all zero.")
-    return np.asarray(rows / norms, np.float32)
+def _open_graph(connection: Connection, model: VoiceModel) -> bool:
+    """Set the transaction up to search a model's graph; whether there is one."""
+    values = {"model_key": model.key, "breadth": str(_GRAPH_BREADTH)}
+    return connection.execute(_SQL["open_graph"], values).fetchone() is not None
 
 
 def _near(
@@ -294,21 +285,3 @@ def _near(
         near = Near(row["speaker_id"], row["cosine"], row["is_known"], row["duration_seconds"], row["embeddings"])
         found[row["number"] - 1].append(near)
     return found
-
-
-def _stored(row: DictRow) -> tuple[StoredVoiceprint, Vectors]:
-    voiceprint = Voiceprint(
-        source=row["source"],
-        seconds=row["duration_seconds"],
-        speaker_id=row["speaker_id"],
-        is_known=row["is_known"],
-        in_profile=row["in_profile"],
-        recording_id=row["video_id"],
-        voice=row["voice"],
-    )
-    return StoredVoiceprint(row["id"], VoiceModel(row["model"], row["version"], row["dim"]), voiceprint), vector_of(row)
-
-
-def vector_of(row: Mapping[str, Any]) -> Vectors:
-    """Return the vector of a row whose `embedding` is pgvector's binary form."""
-    return np.frombuffer(row["embedding"], ">f4", offset=_VECTOR_HEADER_BYTES).astype(np.float32)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from sonicgen.domain.voice import VoiceModel
 from sonicgen.store.database import Database
-from sonicgen.store.gallery import vector_of
 from sonicgen.store.statements import load_statements
+from sonicgen.store.voice_rows import vector_of
 
 _SQL = load_statements("gallery")
 

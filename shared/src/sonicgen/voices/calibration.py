@@ -23,7 +23,7 @@ TARGET_PRIOR = 0.01
 # do not feel it, and a few that happen to be told apart perfectly cannot drive the slope to infinity.
 _STIFFNESS = 0.05
 _ROUNDS = 100
-_FEWEST_TARGETS = 10
+FEWEST_COMPARISONS = 10
 _BINS = 10
 
 
@@ -87,17 +87,22 @@ def calibration_error(probabilities: Scores, is_true: NDArray[np.bool_]) -> floa
     return float(error)
 
 
+def check_enough(targets: Scores, impostors: Scores) -> None:
+    """Raise InputError when there are too few comparisons to learn anything from."""
+    if len(targets) < FEWEST_COMPARISONS or len(impostors) < FEWEST_COMPARISONS:
+        raise InputError(
+            f"{len(targets)} comparisons of the same voice and {len(impostors)} of different ones are too few to fit "
+            f"a calibration; {FEWEST_COMPARISONS} of each are the least."
+        )
+
+
 def fit(targets: Scores, impostors: Scores, start: Calibration) -> Calibration:
     """Return the calibration under which the comparisons are most likely, at even odds; `start` is the encoder's own.
 
     Both sides count the same, however many comparisons each has. Raises InputError when there are too few to learn
     from, or when they say that a voice is less like itself than like others.
     """
-    if len(targets) < _FEWEST_TARGETS or len(impostors) < _FEWEST_TARGETS:
-        raise InputError(
-            f"{len(targets)} comparisons of the same voice and {len(impostors)} of different ones are too few to fit "
-            f"a calibration; {_FEWEST_TARGETS} of each are the least."
-        )
+    check_enough(targets, impostors)
     scores = np.concatenate((targets, impostors))
     design = np.column_stack((scores, np.ones_like(scores)))
     truth = np.concatenate((np.ones_like(targets), np.zeros_like(impostors)))

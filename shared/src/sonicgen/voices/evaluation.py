@@ -13,6 +13,7 @@ from sonicgen.errors import InputError
 from sonicgen.voices.calibration import (
     Scores,
     calibration_error,
+    check_enough,
     equal_error,
     fit,
     least_cost,
@@ -178,6 +179,7 @@ def profile_trials(voices: LabelledVoices, generator: np.random.Generator) -> Tr
 
 def fit_trials(pairs: Trials, profiles: Trials, own: Calibration) -> Calibration:
     """Return the calibration for both kinds of comparisons, which count alike: people are enrolled with one or more."""
+    check_enough(pairs.targets, pairs.impostors)  # those with profiles are the same recordings once more
     targets = np.concatenate(_as_many(pairs.targets, profiles.targets))
     impostors = np.concatenate(_as_many(pairs.impostors, profiles.impostors))
     return fit(targets, impostors, own)
