@@ -3,8 +3,8 @@
     python -m tools.train_encoder --weights PATH/resemblyzer/pretrained.pt [--manifest …] [--folder …] [--steps …]
 
 Needs torch and onnx beside SonicGen, and the weights in the package Resemblyzer 0.1.4 (`pip download --no-deps
-resemblyzer==0.1.4` and unzip it; nothing of its code is run). One core, an hour. A training that was stopped goes on
-from its last state in the folder.
+resemblyzer==0.1.4` and unzip it; nothing of its code is run). One core, 40 minutes when it is free. A training that was
+stopped goes on from its last state in the folder.
 """
 
 from __future__ import annotations

@@ -42,10 +42,18 @@ def measure_voices() -> dict[str, str]:
 
 def _run(name: str) -> dict[str, Any]:
     with NamedTemporaryFile(suffix=".json") as out:
-        command = [sys.executable, SHARED / "bench" / "voices" / "voices.py", Path(__file__).with_name("adapter.py")]
-        options = ["--data", SHARED / "data" / "voices", "--out", out.name]
+        harness, adapter = SHARED / "bench" / "voices" / "voices.py", Path(__file__).with_name("adapter.py")
+        command = [
+            sys.executable,
+            str(harness),
+            str(adapter),
+            "--data",
+            str(SHARED / "data" / "voices"),
+            "--out",
+            out.name,
+        ]
         environment = {**os.environ, "SONICGEN_ENCODER": name, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run([*command, *options], env=environment, stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
         print(done.stdout, file=sys.stderr)
         found: dict[str, Any] = json.load(out)
         return found

@@ -27,7 +27,7 @@ class CepstraEncoder:
         self.backend = backend
         self.calibration = Calibration(slope=10.0, offset=-4.0)
         # Made voices share all but pitch and throat: they differ in less than those of people do.
-        self.likeness = Likeness(merge_above=0.78, split_below=0.3)
+        self.likeness = Likeness(merge_above=0.8, split_below=0.3)
         self.batches: list[int] = []
         # Called before each batch, in the encoder's thread.
         self.before: Callable[[list[NDArray[np.float32]]], None] = lambda _windows: None

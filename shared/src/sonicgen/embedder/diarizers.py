@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 from pathlib import Path
 
@@ -55,8 +54,6 @@ def load_diarizer(settings: Settings, encoder: Encoder) -> Diarizer:
             "SONICGEN_DIARIZATION is pyannote; SONICGEN_PYANNOTE_WEIGHTS must name the folder of its pipeline, such as "
             "a copy of pyannote/speaker-diarization-community-1."
         )
-    if importlib.util.find_spec("pyannote") is None:
-        raise SettingsError("pyannote is not installed: pip install 'sonicgen[voices-pyannote]'.")
     diarizer = PyannoteDiarizer(Path(settings.pyannote_weights).expanduser())
     log(logger, "pyannote tells voices apart", weights=settings.pyannote_weights)
     return diarizer

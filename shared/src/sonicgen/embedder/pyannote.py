@@ -28,10 +28,12 @@ class PyannoteDiarizer:
             raise SettingsError(f"{weights} holds no pipeline of pyannote: there is no config.yaml in it.")
         os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
         without_native_torchaudio()
-        from pyannote.audio import Pipeline
-
         try:
+            from pyannote.audio import Pipeline
+
             self._pipeline: Any = Pipeline.from_pretrained(str(weights))
+        except ImportError as error:
+            raise SettingsError("pyannote is not installed: pip install 'sonicgen[voices-pyannote]'.") from error
         except Exception as error:  # of yaml, torch, the hub's client or pyannote: each has a tree of its own
             raise SettingsError(f"pyannote cannot load {weights}: {type(error).__name__}: {error}") from error
         if self._pipeline is None:

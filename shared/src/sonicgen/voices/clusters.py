@@ -108,7 +108,8 @@ def _ward(points: NDArray[np.float64], groups: int) -> NDArray[np.intp]:
 
 
 def _numbered(groups: NDArray[np.integer]) -> NDArray[np.intp]:
-    return np.unique(groups, return_inverse=True)[1].astype(np.intp)
+    numbers: NDArray[np.intp] = np.unique(groups, return_inverse=True)[1].astype(np.intp)
+    return numbers
 
 
 def centroids(rows: NDArray[np.floating], groups: NDArray[np.intp]) -> NDArray[np.float64]:

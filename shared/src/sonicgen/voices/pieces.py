@@ -35,4 +35,4 @@ def embed_whole(encoder: Encoder, waves: Sequence[Wave]) -> NDArray[np.float32]:
     ends = np.cumsum([len(part) for part in parts])
     means = [rows[end - len(part) : end].mean(axis=0) for part, end in zip(parts, ends, strict=True)]
     table = np.array(means, np.float32).reshape(-1, encoder.model.dimension)
-    return table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), np.float32(1e-12))
+    return np.asarray(table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), np.float32(1e-12)))

@@ -12,7 +12,7 @@ from tests.unit.embedder.encoders.sounds import hiss, sweep
 
 
 def test_features_are_those_of_speechbrain() -> None:
-    """Kept from SpeechBrain 1.1.2: Fbank(n_mels=80), then its normalisation of a sentence; every 10th frame, 4th band."""
+    """Kept from SpeechBrain 1.1.2: Fbank(n_mels=80), normalised by sentence; every 10th frame and 4th band."""
     with np.load(Path(__file__).with_name("speechbrain_fbank.npz")) as stored:
         expected = stored["features"]
     features = fbank(np.stack([sweep(1.0), hiss(1.0)]))

@@ -57,7 +57,8 @@ def network_of(state: Mapping[str, Tensor]) -> Ecapa:
         network.load_state_dict(state)
     except (KeyError, RuntimeError) as error:
         raise SettingsError("The weights are not those of SpeechBrain's ECAPA-TDNN.") from error
-    return network.eval()
+    network.eval()
+    return network
 
 
 def write_onnx(network: nn.Module, path: Path) -> None:

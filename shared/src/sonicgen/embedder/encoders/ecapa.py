@@ -27,8 +27,8 @@ NAME = "ecapa"
 HUB_NAME = "speechbrain/spkrec-ecapa-voxceleb"
 CHECKPOINT = "embedding_model.ckpt"
 CARD = "sonicgen.json"  # beside weights of one's own: name, dimension, calibration, likeness
-# Not measured here, for want of the weights: SpeechBrain's own threshold, 0.25, is taken for even odds, and the slope of
-# `ecapa-small` for the slope. A folder with a sonicgen.json overrules both.
+# Not measured here, for want of the weights: even odds are at SpeechBrain's own threshold, 0.25; the slope is that of
+# `ecapa-small`. A folder with a sonicgen.json overrules both.
 CALIBRATION = Calibration(slope=16.0, offset=-4.0)
 LIKENESS = Likeness(merge_above=0.5, split_below=0.25)
 LEAST_COSINE = 0.9999  # of our network with SpeechBrain's, on every piece of the probe
@@ -88,7 +88,7 @@ def load_by_speechbrain(source: Path) -> Any:
 
 
 def probe(seconds: float = PIECE_SECONDS, pieces: int = 16) -> NDArray[np.float32]:
-    """Return pieces of real speech (pieces, samples) to compare and to calibrate with: a conversation in the package."""
+    """Return pieces (pieces, samples) of a conversation that lies in the package, to compare and to calibrate with."""
     from sonicgen.sound.decode import Decoder
 
     path = Path(__file__).parents[2] / "local" / "conversation.opus"

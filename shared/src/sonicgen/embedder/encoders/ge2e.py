@@ -130,7 +130,7 @@ def mel(sound: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), np.float32(1e-12))
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), np.float32(1e-12)))
 
 
 def _slaney_filters() -> NDArray[np.float64]:
