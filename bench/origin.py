@@ -46,7 +46,6 @@ COMPILED_PIECES, COMPILED_SECONDS = 4, 14.0
 # Ends of ranges are within this of the truth, as docs/fingerprint.md measures them.
 TOLERANCE_SECONDS = 0.5
 RIGHT_SHARE = 0.99
-DEBUG = bool(os.environ.get("DEBUG"))
 MOST_UNDER_WAY = 4
 
 
@@ -313,10 +312,6 @@ def report(made: list[Made], results: list[tuple[dict[str, Outcome], float]]) ->
         answers = [results_of[one.path.name].original for results_of, _ in results]
         if any(answer != one.original for answer in answers):
             console.print(f"  {one.path.name} ({one.kind}): {answers}, should be {one.original}")
-        for part in one.parts if DEBUG else ():
-            for results_of, _ in results:
-                if not is_range_right(part, results_of[one.path.name]):
-                    print(one.path.name, part, [q for q in results_of[one.path.name].ranges if q.source == part.source])
     return 0 if share >= RIGHT_SHARE else 1
 
 

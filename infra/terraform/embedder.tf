@@ -45,9 +45,27 @@ resource "google_cloud_run_v2_service" "embedder" {
         failure_threshold = 48
       }
 
-      env {
-        name  = "GOOGLE_CLOUD_PROJECT"
-        value = var.project_id
+      dynamic "env" {
+        for_each = local.own_environment["run-gpu-embedder"]
+
+        content {
+          name  = env.key
+          value = env.value
+        }
+      }
+
+      dynamic "env" {
+        for_each = local.workloads["run-gpu-embedder"].secrets
+
+        content {
+          name = env.value
+          value_source {
+            secret_key_ref {
+              secret  = local.secret_ids[env.value]
+              version = "latest"
+            }
+          }
+        }
       }
     }
   }
@@ -56,4 +74,6 @@ resource "google_cloud_run_v2_service" "embedder" {
     type    = "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST"
     percent = 100
   }
+
+  depends_on = [google_secret_manager_secret_iam_member.workload]
 }

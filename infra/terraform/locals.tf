@@ -109,6 +109,13 @@ locals {
   embedder_url = try(google_cloud_run_v2_service.embedder[0].uri, null)
   environment = {
     for account, workload in local.workloads : account => merge(
+      local.own_environment[account],
+      length(workload.calls) > 0 ? { SONICGEN_EMBEDDER_URL = local.embedder_url } : {},
+    )
+  }
+  # Without the embedder's address, which the embedder itself would wait for.
+  own_environment = {
+    for account, workload in local.workloads : account => merge(
       {
         GOOGLE_CLOUD_PROJECT        = var.project_id
         SONICGEN_LOCATION           = var.region
@@ -117,7 +124,6 @@ locals {
       },
       { for key, bucket in local.topology.buckets : bucket.setting => google_storage_bucket.audio[key].name },
       { for name in workload.settings : name => local.settings[name] if contains(keys(local.settings), name) },
-      length(workload.calls) > 0 ? { SONICGEN_EMBEDDER_URL = local.embedder_url } : {},
       workload.is_compiled ? { SONICGEN_COMPILED = "compiled" } : {},
     )
   }

@@ -63,7 +63,7 @@ def readers() -> dict[str, Reader]:
 
 @pytest.fixture(scope="module")
 def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with cloud(tmp_path_factory.mktemp("data"), SONICGEN_TRANSCRIPTION="local") as running:
+    with cloud(tmp_path_factory.mktemp("data"), SONICGEN_TRANSCRIPTION="local", SONICGEN_EMBEDDER="on") as running:
         wait_for(lambda: _is_ready(running), 60)
         yield running
 

@@ -23,7 +23,7 @@ import yaml
 from sonicgen.cloud.documents import document_id
 from sonicgen.cloud.once import LEDGER_COLLECTION
 from sonicgen.settings import REPOSITORY
-from sonicgen.steps.fingerprint_match import FUNCTION
+from sonicgen.steps.retry_recording import FUNCTION
 from tools.pin_bases import BASES, Base, ask_digest, read_bases, unpinned
 
 RELEASE = REPOSITORY / "infra" / "release"

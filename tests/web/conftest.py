@@ -62,7 +62,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     write_sound(folder / "elsewhere.mp3", sound(77, 6.0))
     both = np.concatenate((sound(40, 30.0)[5 * RATE_HZ : 15 * RATE_HZ], sound(41, 30.0)[8 * RATE_HZ : 18 * RATE_HZ]))
     write_sound(folder / "compilation.mp3", both)
-    with cloud(tmp_path_factory.mktemp("data"), SONICGEN_TRANSCRIPTION="local") as running:
+    with cloud(tmp_path_factory.mktemp("data"), SONICGEN_TRANSCRIPTION="local", SONICGEN_EMBEDDER="on") as running:
         done = subprocess.run(
             [sys.executable, "-m", "sonicgen", "add", str(CONVERSATION), *(str(folder / name) for name in names)],
             env=clean_environment(running.folder.root), capture_output=True, check=True, timeout=100,

@@ -95,7 +95,7 @@ def _faster(sound: Sound, factor: float) -> Sound:
     if factor > 1:  # nothing above the new half rate may remain
         sound = scipy.signal.sosfilt(scipy.signal.butter(8, 0.95 / factor, output="sos"), sound)
     fine = scipy.signal.resample_poly(sound, 4, 1)
-    return np.interp(places * 4, np.arange(len(fine)), fine).astype(np.float32)
+    return np.asarray(np.interp(places * 4, np.arange(len(fine)), fine), np.float32)
 
 
 def _read(path: Path) -> Sound:

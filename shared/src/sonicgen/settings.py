@@ -110,6 +110,7 @@ class Settings(BaseSettings):
     anonymous_finds_per_hour: int = Field(default=10, ge=1, alias="SONICGEN_ANONYMOUS_FINDS")
     key_finds_per_hour: int = Field(default=100, ge=1, alias="SONICGEN_KEY_FINDS")
     supabase_url: str | None = Field(default=None, alias="SUPABASE_URL")
+    supabase_anon_key: str | None = Field(default=None, repr=False, alias="SUPABASE_ANON_KEY")
     supabase_jwt_secret: str | None = Field(default=None, repr=False, alias="SUPABASE_JWT_SECRET")
     find_bytes: int = Field(default=100 * 2**20, gt=0, alias="SONICGEN_FIND_BYTES")
     find_sound_seconds: float = Field(default=3600.0, gt=0, alias="SONICGEN_FIND_SOUND_SECONDS")

@@ -170,11 +170,28 @@ def project() -> Iterator[tuple[str, ec.EllipticCurvePrivateKey]]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            is_there = self.path == "/auth/v1/.well-known/jwks.json"
-            self.send_response(200 if is_there else 404)
+            if self.path == "/auth/v1/.well-known/jwks.json":
+                status, body = 200, keys
+            elif self.path == "/auth/v1/user":
+                status, body = self.user()
+            else:
+                status, body = 404, b""
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
-            self.wfile.write(keys if is_there else b"")
+            self.wfile.write(body)
+
+        def user(self) -> tuple[int, bytes]:
+            try:
+                token = self.headers["Authorization"].removeprefix("Bearer ")
+                claims = jwt.decode(token, SECRET, ["HS256"], audience="authenticated")
+            except jwt.PyJWTError:
+                return 403, json.dumps({"code": 403, "error_code": "bad_jwt", "msg": "invalid JWT"}).encode()
+            user = {
+                "id": claims["sub"], "aud": "authenticated", "email": claims["email"], "user_metadata": {},
+                "app_metadata": claims["app_metadata"], "created_at": "2026-05-01T00:00:00Z",
+            }  # fmt: skip
+            return 200, json.dumps(user).encode()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             return
@@ -222,6 +239,12 @@ def test_people_are_known_by_the_projects_own_signature(
     ]
     assert [verify_token(settings, one) for one in wrong] == [None] * len(wrong)
     assert verify_token(read_settings(supabase_url=url), token(good, SECRET, "HS256")) is None
+    # Without the secret the project itself is asked, where its anonymous key is known.
+    asking = read_settings(supabase_url=url, supabase_anon_key="anonymous.key.of-the-project")
+    told = verify_token(asking, token(good, SECRET, "HS256"))
+    assert told is not None
+    assert (told.id, told.name, told.role) == ("person-1", "ada@example.com", Role.LABELLER)
+    assert verify_token(asking, token(good, "another secret that is as long as the first", "HS256")) is None
     with console.configured(access="keys", supabase_url=url):
         answer = console.ask.get("/v1/session", headers={"Authorization": f"Bearer {token(good)}"})
     assert answer.json() == {"name": "ada@example.com", "role": "labeller"}

@@ -8,7 +8,7 @@ import pytest
 
 from sonicgen.cloud.objects import describe_object, upload_file
 from sonicgen.domain.match import Decision, Match
-from sonicgen.store import jobs, matches, recordings, uploads
+from sonicgen.store import decisions, jobs, matches, recordings, uploads
 from tests.unit.console.conftest import Console
 from tests.unit.steps.transcripts import line, tell
 
@@ -199,3 +199,37 @@ def test_jobs_are_seen_by_their_owners_alone(console: Console) -> None:
         connection.execute("update jobs set expires_at = now() where id = %s", (identifier,))
     assert console.ask.get(f"/v1/jobs/{identifier}", headers=mine).status_code == 404
     assert jobs.sweep(console.services.database) >= 1
+
+
+def test_whose_copy_a_recording_is_and_a_persons_word_on_it(console: Console) -> None:
+    original, copy = console.pieces[0], console.pieces[1]
+    address = f"/v1/recordings/{copy.id}/origin"
+    assert console.ask.get(address).json() == {
+        "recording_id": str(copy.id), "original_video_id": None, "decided_by": None, "decided_at": None,
+        "probability": None, "evidence": [],
+    }  # fmt: skip
+    refused = console.ask.put(address, json={"original_video_id": str(original.id)})
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_input")
+    assert "holds 0%" in refused.json()["detail"]
+    assert console.ask.delete(address).status_code == 404
+    decided = console.ask.put(address, json={"original_video_id": None})
+    assert decided.status_code == 202
+    assert decided.json()["decided_by"] == "person"
+    assert console.ask.put(address, json={"original_video_id": "x"}).status_code == 422
+    with console.services.database.transaction() as connection:
+        evidence = [{"kind": "published", "weight": 3.0, "text": "It was published 61 days earlier."}]
+        decisions.record(
+            connection, "origin", [copy.id, original.id], decided_by="originals",
+            thresholds={"probability": 0.953, "evidence": evidence},
+        )  # fmt: skip
+        connection.execute("update videos set original_video_id = %s where id = %s", (original.id, copy.id))
+    try:
+        told = console.ask.get(address).json()
+        assert (told["original_video_id"], told["probability"], told["evidence"]) == (str(original.id), 0.953, evidence)
+        page = console.ask.get(f"/recordings/{copy.id}").text
+        assert "Why that one is the original (95 %)" in page
+        assert "It was published 61 days earlier." in page
+    finally:
+        with console.services.database.transaction() as connection:
+            connection.execute("update videos set original_video_id = null where id = %s", (copy.id,))
+            connection.execute("delete from decisions where kind = 'origin'")

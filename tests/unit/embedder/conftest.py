@@ -47,8 +47,12 @@ Start = Callable[..., Service]
 
 
 @contextmanager
-def services(scratch: Path) -> Iterator[Start]:
-    """Start services with whatever settings and loader are wanted; they end with the block."""
+def services(scratch: Path, *, is_alone: bool = True) -> Iterator[Start]:
+    """Start services with whatever settings and loader are wanted; they end with the block.
+
+    `is_alone`: temporary files go into the scratch folder, where what is left behind is seen; for the whole process, so
+    not for a service that others run beside.
+    """
     running: list[tuple[DrainingServer, threading.Thread]] = []
 
     def begin(*, wait: bool = True, given: Loader | None = None, **settings: object) -> Service:
@@ -68,7 +72,8 @@ def services(scratch: Path) -> Iterator[Start]:
         return service
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tempfile, "tempdir", str(scratch))
+        if is_alone:
+            patch.setattr(tempfile, "tempdir", str(scratch))
         patch.setattr(models, "BATCH_SIZES", (1, 8))  # measuring more takes a second each
         yield begin
         for server, thread in running:

@@ -89,3 +89,11 @@ def test_only_what_holds_most_of_a_copy_is_reachable() -> None:
     found = reachable(copy, onward, 0.9)
     assert set(found) == {UUID(int=1), UUID(int=3)}
     assert found[UUID(int=1)][0].there == (5, 25)
+
+
+def test_a_loop_is_not_the_source_of_a_longer_one() -> None:
+    again_and_again = tuple(Piece((10 * n, 10 * n + 10), (5, 15)) for n in range(5))
+    loop = Option(Traits(UUID(int=1), NOW), again_and_again, 60, 50)
+    assert choose_source(Traits(UUID(int=9), NOW), [loop]) is None
+    once = Option(Traits(UUID(int=1), NOW), (Piece((0, 50), (5, 55)),), 60, 50)
+    assert choose_source(Traits(UUID(int=9), NOW), [once]) is not None

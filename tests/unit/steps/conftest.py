@@ -65,7 +65,7 @@ def record(services: Services, tmp_path: Path) -> Record:
 @pytest.fixture(scope="session")
 def pitch_embedder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an embedder that tells made voices apart."""
-    with embedders(tmp_path_factory.mktemp("embedder")) as start:
+    with embedders(tmp_path_factory.mktemp("embedder"), is_alone=False) as start:
         yield start(given=loader(PitchEncoder())).url
 
 

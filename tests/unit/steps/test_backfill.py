@@ -14,7 +14,7 @@ from sonicgen.cloud.objects import upload_file
 from sonicgen.domain.recording import recording_id
 from sonicgen.errors import InputError
 from sonicgen.events.objects import ObjectFinalized
-from sonicgen.steps import fingerprint_match
+from sonicgen.steps import retry_recording
 from sonicgen.steps.backfill import backfill
 from sonicgen.steps.services import Services
 from sonicgen.store import recordings
@@ -55,15 +55,15 @@ def test_what_nobody_knows_of_is_announced(
     )
     # The database was lost, while the ledger still says that this one is done.
     event = ObjectFinalized(inbox, lost.name, lost.generation, lost.size_bytes, None, None, "")
-    services.ledger.claim(fingerprint_match.FUNCTION, event.identity).finish({})
+    services.ledger.claim(retry_recording.FUNCTION, event.identity).finish({})
     # And a worker is at another one.
     busy = upload_file(inbox, f"{prefix}busy", path)
     held = ObjectFinalized(inbox, busy.name, busy.generation, busy.size_bytes, None, None, "")
-    services.ledger.claim(fingerprint_match.FUNCTION, held.identity)
+    services.ledger.claim(retry_recording.FUNCTION, held.identity)
 
     assert backfill(services, inbox, prefix) == 2
     assert names(told) == {lost.name, fresh.name}
-    entry = services.ledger.read(fingerprint_match.FUNCTION, event.identity)
+    entry = services.ledger.read(retry_recording.FUNCTION, event.identity)
     assert entry is not None
     assert entry.state == "released"
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -39,24 +38,12 @@ def original(
             undo_origin(services, recording)
         told = origin_of(services, recordings.get(services.database, recording.id))
     if json:
-        print_json(origin_json(told))
+        print_json(told.to_json())
         return
     if of is not None or none or undo:
         output.print(f"{escape(recording.title)}: noted. What has to change is being read anew.")
     else:
         print_origin(told)
-
-
-def origin_json(origin: Origin) -> dict[str, object]:
-    """Return the documented JSON form (docs/api.md)."""
-    decision = origin.decision
-    return {
-        "recording_id": str(origin.recording.id),
-        "original_video_id": str(origin.original.id) if origin.original else None,
-        "decided_by": decision.decided_by if decision else None,
-        "decided_at": decision.made_at.isoformat() if decision else None,
-        **{name: (decision.thresholds.get(name) if decision else None) for name in ("probability", "evidence")},
-    }
 
 
 def print_origin(origin: Origin) -> None:
@@ -70,18 +57,11 @@ def print_origin(origin: Origin) -> None:
         return
     if origin.decision.decided_by == "person":
         output.print("  A person decided it; sonicgen original ID --undo takes it back.")
-    for reason in reasons(origin):
+    for reason in origin.reasons:
         output.print(f"  {reason['weight']:+.1f}  {escape(str(reason['text']))}")
-    if reasons(origin):
+    if origin.reasons:
         output.print("  [dim]“It” is the original, “the other” the copy; the weights are log-odds.[/]")
 
 
-def reasons(origin: Origin) -> Sequence[Mapping[str, object]]:
-    """Return the evidence of a decision that was made by evidence."""
-    found = origin.decision.thresholds.get("evidence") if origin.decision else None
-    return cast("Sequence[Mapping[str, object]]", found or [])
-
-
 def _how_sure(origin: Origin) -> str:
-    probability = origin.decision.thresholds.get("probability") if origin.decision else None
-    return f"({probability:.1%})" if isinstance(probability, float) else ""
+    return "" if origin.probability is None else f"({origin.probability:.1%})"

@@ -6,13 +6,46 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
+from pydantic import BaseModel
 
-from sonicgen.console.access import Viewer
+from sonicgen.console.access import Labeller, Viewer
 from sonicgen.steps.representation import recording_json
 from sonicgen.steps.services import services
+from sonicgen.steps.set_origin import origin_of, set_copy, set_original, undo_origin
 from sonicgen.store import matches, recordings
 
 router = APIRouter(tags=["originals"])
+
+
+class OriginRequest(BaseModel):
+    """Whose copy a recording is; null says that it is an original itself."""
+
+    original_video_id: UUID | None
+
+
+@router.get("/v1/recordings/{identifier}/origin")
+def show_origin(identifier: UUID, caller: Viewer) -> dict[str, Any]:
+    """Whose copy a recording is, who or what decided it, and by which evidence."""
+    return origin_of(services(), recordings.get(services().database, identifier)).to_json()
+
+
+@router.put("/v1/recordings/{identifier}/origin", status_code=202)
+def decide_origin(identifier: UUID, wanted: OriginRequest, caller: Labeller) -> dict[str, Any]:
+    """Decide whose copy a recording is; what has to change is read anew, and no evidence overrules it."""
+    database = services().database
+    recording = recordings.get(database, identifier)
+    if wanted.original_video_id is None:
+        set_original(services(), recording)
+    else:
+        set_copy(services(), recording, recordings.get(database, wanted.original_video_id))
+    return origin_of(services(), recordings.get(database, identifier)).to_json()
+
+
+@router.delete("/v1/recordings/{identifier}/origin", status_code=202)
+def undo_decision(identifier: UUID, caller: Labeller) -> dict[str, Any]:
+    """Take back what a person decided; the evidence decides again."""
+    undo_origin(services(), recordings.get(services().database, identifier))
+    return origin_of(services(), recordings.get(services().database, identifier)).to_json()
 
 
 @router.get("/v1/originals/{identifier}/copies")

@@ -23,6 +23,7 @@ from sonicgen.steps.describe_answer import clock
 from sonicgen.steps.export_transcript import display_name, read_transcript
 from sonicgen.steps.search_transcripts import read_day, search_transcripts
 from sonicgen.steps.services import services
+from sonicgen.steps.set_origin import origin_of
 from sonicgen.store import channels, library, matches, recordings
 from sonicgen.store.search import Filters
 
@@ -239,6 +240,7 @@ def _url(path: str, parameters: dict[str, str | None]) -> str:
 def _recording(identifier: UUID, moment: str) -> dict[str, Any]:
     database = services().database
     recording = recordings.get(database, identifier)
+    origin = origin_of(services(), recording)
     try:
         transcript, lines = read_transcript(services(), recording)
         why = transcript.explain()
@@ -253,7 +255,8 @@ def _recording(identifier: UUID, moment: str) -> dict[str, Any]:
     return {
         "recording": recording,
         "moment": _read_moment(moment, recording),
-        "original": recordings.find(database, recording.original_video_id) if recording.original_video_id else None,
+        "original": origin.original,
+        "origin": origin,
         "channel": channels.title_of(database, recording.channel_id),
         "transcript": transcript,
         "etag": f'"r{transcript.revision}"' if transcript else "",

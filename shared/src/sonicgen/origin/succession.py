@@ -20,6 +20,8 @@ COUNTED_SECONDS = 2.0
 # parts too, but they overlap and leave gaps.
 COMPILED_SHARE = 0.8
 OVERLAPPING_SHARE = 0.1
+# A loop of ten seconds "holds" every minute of the same loop. A source has nearly as much of its own for what it holds.
+DISTINCT_SHARE = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ class Option:
     pieces: tuple[Piece, ...]
     seconds: float
     copy_seconds: float
+
+    @property
+    def is_distinct(self) -> bool:
+        """Whether the copy lies in it once, not again and again in the same few seconds."""
+        return there_seconds(self.pieces) >= DISTINCT_SHARE * here_seconds(self.pieces) * self.speed
 
     @property
     def surplus(self) -> float:
@@ -82,7 +89,7 @@ def choose_source(copy: Traits, options: Sequence[Option]) -> tuple[Option, Weig
     Of several that are likelier than not, the one that is the source of most of the others. The answer does not depend
     on the order of the options.
     """
-    weighed = [(option, weigh_option(copy, option)) for option in options]
+    weighed = [(option, weigh_option(copy, option)) for option in options if option.is_distinct]
     likely = [(option, verdict) for option, verdict in weighed if verdict.log_odds > 0]
 
     def rank(item: tuple[Option, Weighed]) -> tuple[int, float, UUID]:

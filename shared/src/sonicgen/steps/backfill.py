@@ -7,7 +7,7 @@ from sonicgen.cloud.objects import StoredObject, list_objects
 from sonicgen.domain.recording import recording_id
 from sonicgen.errors import ConflictError, InputError, LeaseHeldError, NotFoundError
 from sonicgen.events.objects import ObjectFinalized
-from sonicgen.steps import fingerprint_match
+from sonicgen.steps import retry_recording
 from sonicgen.steps.retry_recording import TOPIC
 from sonicgen.steps.services import Services
 from sonicgen.store import recordings
@@ -41,7 +41,7 @@ def _is_known(services: Services, stored: StoredObject) -> bool:
 def _is_open(services: Services, stored: StoredObject) -> bool:
     """Open the ledger's entry of an object whose recording was lost; False while a worker is at it."""
     try:
-        services.ledger.reopen(fingerprint_match.FUNCTION, _upload(stored).identity)
+        services.ledger.reopen(retry_recording.FUNCTION, _upload(stored).identity)
     except (LeaseHeldError, ConflictError):
         return False
     return True

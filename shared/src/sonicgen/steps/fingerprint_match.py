@@ -40,8 +40,8 @@ from sonicgen.sound.landmarks import index_landmarks
 from sonicgen.sound.stretches import peaks_within, share_within
 from sonicgen.steps.origin_changes import Succession, by_person, carry_out
 from sonicgen.steps.originals import Origins
-from sonicgen.steps.retry_recording import FUNCTION, retry_recording
 from sonicgen.steps.representation import recording_json
+from sonicgen.steps.retry_recording import FUNCTION, retry_recording
 from sonicgen.steps.search_index import PostgresIndex, packed_segments
 from sonicgen.steps.services import Services
 from sonicgen.steps.tell_webhooks import enqueue

@@ -102,7 +102,11 @@ class Origins:
         option = Option(self._own_traits(), tuple(invert(pieces)), self._fingerprint.seconds, seconds)
         weighed = weigh_option(self._traits_of(other), option)
         decision = by_person(self._database, other.id)
-        is_ours = weighed.log_odds > 0 if decision is None else decision.subject_ids[1:] == (self._recording.id,)
+        is_ours = (
+            option.is_distinct and weighed.log_odds > 0
+            if decision is None
+            else decision.subject_ids[1:] == (self._recording.id,)
+        )
         if not is_ours:
             return
         if complement((p.there for p in pieces), seconds, MINIMUM_NOVEL_SECONDS):

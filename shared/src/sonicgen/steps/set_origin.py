@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sonicgen.domain.match import Decision
 from sonicgen.domain.recording import MatchStatus, Recording
@@ -24,6 +26,30 @@ class Origin:
     recording: Recording
     original: Recording | None
     decision: StoredDecision | None
+
+    @property
+    def reasons(self) -> Sequence[Mapping[str, Any]]:
+        """The evidence that decided, weightiest first; empty where nothing had to be decided, or a person did."""
+        found = self.decision.thresholds.get("evidence") if self.decision else None
+        return found if isinstance(found, list) else ()
+
+    @property
+    def probability(self) -> float | None:
+        """How likely the original is the source, by the evidence."""
+        found = self.decision.thresholds.get("probability") if self.decision else None
+        return found if isinstance(found, float) else None
+
+    def to_json(self) -> dict[str, object]:
+        """Return the documented form (docs/api.md)."""
+        decision = self.decision
+        return {
+            "recording_id": str(self.recording.id),
+            "original_video_id": str(self.original.id) if self.original else None,
+            "decided_by": decision.decided_by if decision else None,
+            "decided_at": decision.made_at.isoformat() if decision else None,
+            "probability": self.probability,
+            "evidence": list(self.reasons),
+        }
 
 
 def origin_of(services: Services, recording: Recording) -> Origin:

@@ -31,7 +31,7 @@ HOP, WINDOW, BANDS = 160, 400, 40
 FRAMES, STEP_FRAMES = 160, 77  # 1.6 s, 1.3 times a second: Resemblyzer's own
 LEAST_COVERAGE = 0.75
 LEVEL_DB = -30.0  # quieter sound is raised to this level: the features are not logarithmic
-# Fitted on the 31 readers of LibriSpeech that were held out of the training of ecapa-small (bench/voices/calibrate.py).
+# Guessed from what GE2E's cosines look like, not fitted: nothing in this repository fits them.
 CALIBRATION = Calibration(slope=22.0, offset=-15.5)
 LIKENESS = Likeness(merge_above=0.88, split_below=0.55)
 

@@ -18,7 +18,3 @@ select * from api_keys order by created_at, id;
 
 -- name: revoke
 update api_keys set revoked_at = coalesce(revoked_at, clock_timestamp()) where id = %(id)s returning *;
-
--- name: count
-select count(*) as count from api_keys
-where revoked_at is null and (expires_at is null or expires_at > clock_timestamp());

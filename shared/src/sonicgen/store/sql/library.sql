@@ -1,6 +1,5 @@
--- Each page asks for the ids in one order, then for the details of those few.
-
 -- name: newest
+-- Each page asks for the ids in one order, then for the details of those few.
 select v.* from videos v
 where (%(status)s::text is null or v.match_status is not distinct from nullif(%(status)s, 'waiting'))
   and (%(channel)s::text is null or v.channel_id = %(channel)s)
