@@ -176,6 +176,7 @@ def test_killed_at_any_place_it_is_paid_once(
     monkeypatch.setenv("DATABASE_URL", str(chosen.database_url))
     monkeypatch.setenv("ASSEMBLYAI_API_KEY", "a key")
     monkeypatch.setenv("ASSEMBLYAI_BASE_URL", provider.url)
+    monkeypatch.setenv("SONICGEN_TRANSCRIPTION", "assemblyai")
     killed = subprocess.run([sys.executable, "-c", KILLED, str(recording.id), step], timeout=60, check=False)
     assert killed.returncode == -signal.SIGKILL
     paid_before = provider.posts
