@@ -20,7 +20,7 @@ from google.api_core.exceptions import AlreadyExists
 from google.pubsub_v1 import PublisherClient
 
 from sonicgen import settings as settings_module
-from sonicgen.cloud import batches, bus, documents
+from sonicgen.cloud import batches
 from sonicgen.cloud.objects import ensure_bucket
 from sonicgen.console.app import create_app
 from sonicgen.domain.recording import Recording
@@ -99,8 +99,7 @@ def console(
         pieces = [_index(services, folder / f"piece {number}.mp3", number) for number in range(2)]
         with _served() as url, httpx.Client(base_url=url, timeout=60) as client:
             yield Console(url, services, client, folder, pieces)
-        bus.close()
-        documents.close_client()
+        services.close()
         batches.close()
         settings_module.settings.cache_clear()
         services_module.services.cache_clear()
