@@ -24,7 +24,7 @@ from sonicgen.cloud.objects import ObjectReader, open_object
 from sonicgen.cloud.once import Claim, run_once
 from sonicgen.domain.match import Decision, Match
 from sonicgen.domain.recording import MatchStatus, Reason, Recording, recording_id
-from sonicgen.errors import MediaError, NotFoundError, SonicGenError, TransientError
+from sonicgen.errors import InputError, MediaError, NotFoundError, SonicGenError, TransientError
 from sonicgen.events.objects import ObjectFinalized
 from sonicgen.events.recording_fingerprinted import MatchSummary, RecordingFingerprinted
 from sonicgen.log import log, log_context, setup_logging
@@ -44,6 +44,7 @@ from sonicgen.steps.representation import recording_json
 from sonicgen.steps.retry_recording import FUNCTION, retry_recording
 from sonicgen.steps.search_index import PostgresIndex, packed_segments
 from sonicgen.steps.services import Services
+from sonicgen.steps.standing_reviews import hold_to_reviews, keep_reviews, standing_reviews
 from sonicgen.steps.tell_webhooks import enqueue
 from sonicgen.store import matches as match_store
 from sonicgen.store import postings, recordings
@@ -119,7 +120,8 @@ class _Work:
         recording = recordings.get(self._database, self._id)
         self._publish(recording)
         for released in self._released:
-            retry_recording(self._services, released)
+            with suppress(InputError):  # its sound is gone: what was decided of it stays
+                retry_recording(self._services, released)
         self._tell_webhooks(recording)
         with suppress(SonicGenError):  # a stale progress bar expires by itself
             clear_progress(str(self._id))
@@ -245,7 +247,9 @@ class _Work:
             share=partial(share_within, fingerprint),
         )
         recording = recordings.get(self._database, self._id)
-        pairs = [(known[match.recording], match) for match in found]
+        reviews = standing_reviews(self._database, self._id)
+        pairs = hold_to_reviews(reviews, ((known[match.recording], match) for match in found))
+        found = [match for _, match in pairs]
         origins = Origins(self._database, self._services.settings, recording, fingerprint, pairs)
         verdict = judge(heard, found, known, self._services.settings.duplicate_coverage, origins.choose)
         changes = origins.settle(verdict.original) if heard.is_enough else Succession()
@@ -260,6 +264,7 @@ class _Work:
         )
         recordings.set_quality(connection, self._id, fingerprint.quality)
         match_store.replace(connection, self._id, [(other.id, match) for other, match in pairs], FUNCTION)
+        keep_reviews(connection, self._id, reviews)
         if verdict.indexed:
             whole = verdict.original is None
             peaks = fingerprint.peaks if whole else peaks_within(fingerprint, verdict.indexed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
@@ -10,19 +11,22 @@ import numpy as np
 
 from sonicgen.domain.match import Decision, Match
 from sonicgen.domain.recording import Recording
-from sonicgen.errors import ConflictError, NotFoundError
+from sonicgen.errors import ConflictError, InputError, NotFoundError
+from sonicgen.log import log
 from sonicgen.match.explain import MOST_SECONDS, explain, hertz_of, seconds_of
 from sonicgen.sound.packing import unpack_peaks
 from sonicgen.sound.peaks import Peaks, join_peaks
 from sonicgen.sound.spectrum import FRAMES_PER_SECOND
+from sonicgen.steps.retry_recording import retry_recording
 from sonicgen.steps.search_index import PostgresIndex
 from sonicgen.steps.services import Services
+from sonicgen.steps.standing_reviews import KIND, grounds_of
 from sonicgen.steps.tell_webhooks import enqueue
 from sonicgen.store import decisions, matches, postings, recordings
 from sonicgen.store.decisions import StoredDecision
 from sonicgen.store.matches import Review, StoredMatch
 
-KIND = "match_review"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +38,22 @@ class Reviewed:
 
 
 def review_match(services: Services, match_id: UUID, verdict: Review, *, reviewed_by: str) -> Reviewed:
-    """Accept or reject a match. Raises NotFoundError, and ConflictError when it was reviewed before."""
+    """Accept or reject a match; where that changes what the recording is, it is judged anew by the verdict.
+
+    Raises NotFoundError, and ConflictError when it was reviewed before.
+    """
     match = matches.get(services.database, match_id)
     if match.review is not None:
         raise ConflictError(f"The match was {match.review} by {match.reviewed_by} before; take that back first.")
-    grounds = {
-        "verdict": verdict,
-        "false_positive_rate": services.settings.false_positive_rate,
-        "probability": match.probability,
-        "log10_chance": match.log10_chance,
-        "score": match.score,
-        "decision": str(match.decision),
-    }
+    grounds = grounds_of(match, verdict, services.settings.false_positive_rate)
     with services.database.transaction() as connection:
         subjects = [match.id, match.video_id, match.reference_id]
         decision = decisions.record(connection, KIND, subjects, decided_by=reviewed_by, thresholds=grounds)
         reviewed = matches.set_review(connection, match_id, verdict, reviewed_by)
         enqueue(connection, "match.reviewed", f"match.reviewed:{decision.id}", reviewed.to_json())
-        return Reviewed(reviewed, decision)
+    if (verdict == "accepted") != (match.decision is Decision.MATCH):
+        _judge_again(services, match)
+    return Reviewed(reviewed, decision)
 
 
 def undo_review(services: Services, match_id: UUID) -> Reviewed:
@@ -65,7 +67,18 @@ def undo_review(services: Services, match_id: UUID) -> Reviewed:
         raise NotFoundError("Nobody has reviewed this match, or it was taken back before.")
     with services.database.transaction() as connection:
         decision = decisions.undo(connection, standing[-1].id)
-        return Reviewed(matches.set_review(connection, match_id, None, None), decision)
+        match = matches.set_review(connection, match_id, None, None)
+    if decision.thresholds.get("decision") != str(match.decision):
+        _judge_again(services, match)
+    return Reviewed(match, decision)
+
+
+def _judge_again(services: Services, match: StoredMatch) -> None:
+    recording = recordings.get(services.database, match.video_id)
+    try:
+        retry_recording(services, recording)
+    except InputError as error:  # the verdict stands; it counts when the sound is there again
+        log(logger, str(error), level=logging.WARNING, recording_id=str(recording.id))
 
 
 def evidence_of(services: Services, match: StoredMatch) -> dict[str, object]:
