@@ -97,6 +97,7 @@ class Recording:
     content_type: str | None = None
     number: int | None = None
     index_version: int | None = None
+    judged_version: int | None = None
     published_uri: str | None = None
     published_at: datetime | None = None
     channel_id: str | None = None
