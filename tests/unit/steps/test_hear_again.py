@@ -17,6 +17,7 @@ from sonicgen.errors import InputError, NotFoundError, UnavailableError
 from sonicgen.events.objects import ObjectFinalized
 from sonicgen.match.search import find_matches
 from sonicgen.sound.fingerprint import Fingerprint, Fingerprinter
+from sonicgen.sound.spectrum import SAMPLE_RATE_HZ
 from sonicgen.steps.find_clip import find_fingerprint
 from sonicgen.steps.fingerprint_match import fingerprint_match
 from sonicgen.steps.hear_again import HeardAgain, hear_again
@@ -26,7 +27,7 @@ from sonicgen.steps.search_versions import versions_wanted
 from sonicgen.steps.sent_fingerprint import read_fingerprint, write_fingerprint
 from sonicgen.steps.services import Services
 from sonicgen.store import matches, postings, recordings
-from tests.unit.sound.signals import SAMPLE_RATE_HZ, Samples, encoded, music
+from tests.unit.sound.signals import Samples, encoded, music
 from tests.unit.steps.versions import second_version
 
 Add = Callable[[Samples], Recording]

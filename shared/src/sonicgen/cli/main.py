@@ -15,6 +15,7 @@ import typer
 from sonicgen import __version__
 from sonicgen.cli import (
     add,
+    backfill,
     care,
     catalogue,
     costs,
@@ -47,6 +48,7 @@ app.command("up")(up.up)
 app.command("demo")(up.demo)
 app.command("add")(add.add)
 app.command("index")(index.index)
+app.command("backfill")(backfill.backfill)
 app.command("find")(find.find)
 app.command("ingest")(ingest.ingest)
 app.command("sources")(ingest.sources)

@@ -44,8 +44,8 @@ def begin_files(
 ) -> Backfill:
     """Begin the backfill of gs://BUCKET/PREFIX (without a source: the inbox) or of a list's file, or let it go on.
 
-    Raises InputError for the media bucket, whose objects are downloads with ids of their own, and for a list that cannot
-    be read.
+    Raises InputError for the media bucket, whose objects are downloads with ids of their own, and for a list that
+    cannot be read.
     """
     settings = services.settings
     place = source or f"gs://{settings.inbox_bucket}/"
@@ -108,9 +108,16 @@ def run_backfill(
     return backfills.get(services.database, identifier)
 
 
-def stop_backfill(services: Services, identifier: UUID) -> bool:
-    """Have nothing more begun until somebody begins the backfill again; return whether it ran."""
-    return backfills.pause(services.database, identifier, "It was stopped; run it again to go on.")
+def names_local_files(services: Services, backfill: Backfill) -> bool:
+    """Return whether a backfill's list names files that only this machine can read."""
+    return backfill.source.startswith("list:") and backfills.has_local(services.database, backfill.id)
+
+
+def stop_backfills(services: Services) -> list[Backfill]:
+    """Have nothing more begun in any backfill until it is begun again; return those that ran."""
+    found = backfills.newest(services.database, limit=1_000)
+    reason = "It was stopped; run it again to go on."
+    return [one for one in found if backfills.pause(services.database, one.id, reason)]
 
 
 def _begin(services: Services, kind: BackfillKind, source: str, limits: Limits, takes_all: bool) -> Backfill:

@@ -99,9 +99,9 @@ class ClipWorkers:
     ) -> ReadClip:
         """Return the fingerprint of a file's first audio stream, of at most `maximum_seconds` of sound.
 
-        `seconds` is how long that may take, `versions` are those that it has beside the current one. Raises MediaError for a file that is no usable audio, TooLargeError for one
-        that takes more memory than a process gets, InputError for one that takes longer, UnavailableError when no
-        process starts.
+        `seconds` is how long that may take, `versions` are those that it has beside the current one. Raises MediaError
+        for a file that is no usable audio, TooLargeError for one that takes more memory than a process gets, InputError
+        for one that takes longer, UnavailableError when no process starts.
         """
         request: dict[str, object] = {"mode": "fingerprint", "path": str(path), "seconds": seconds}
         request |= {"maximum_seconds": maximum_seconds, "versions": [*versions]}

@@ -1,7 +1,7 @@
 """Hear a recording anew with the current version of the fingerprint, and judge it again, while everything is in use.
 
-Whoever searches sees the old fingerprint or the new one: both, the verdict and the matches change in one transaction, and
-the recording's state is never anything but final to others. What is announced is a verdict that differs.
+Whoever searches sees the old fingerprint or the new one: both, the verdict and the matches change in one transaction,
+and the recording's state is never anything but final to others. What is announced is a verdict that differs.
 """
 
 from __future__ import annotations

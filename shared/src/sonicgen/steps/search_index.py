@@ -39,8 +39,8 @@ def packed_segments(peaks: Peaks) -> Iterator[tuple[int, int, bytes]]:
 class PostgresIndex:
     """Implements sonicgen.match.index.Index; `after` limits it to recordings stored after that number.
 
-    With `version` it is the part of a mixed index that has fingerprints of that version; a key that is too common in the
-    whole is too common in each part.
+    With `version` it is the part of a mixed index that has fingerprints of that version; a key that is too common in
+    the whole is too common in each part.
     """
 
     def __init__(

@@ -1,8 +1,9 @@
 """A search of the whole index while recordings in it are heard anew by another version of the algorithm.
 
-Each version's fingerprint of a clip is compared with that version's recordings alone. A recording moves from one version
-to the next in one transaction, and gets a new number: whoever searches the older version first and then looks at what
-came meanwhile sees it before or after its move, never in neither place; should they see it in both, the later counts.
+Each version's fingerprint of a clip is compared with that version's recordings alone. A recording moves from one
+version to the next in one transaction, and gets a new number: whoever searches the older version first and then looks
+at what came meanwhile sees it before or after its move, never in neither place; should they see it in both, the later
+counts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Backfills as Postgres keeps them: begun, listed, handed out piece by piece, counted, ended.
 
-Items are handed out under the lock of their backfill's row, so that its rate and its budgets hold for all workers together.
-An item that was handed out is its worker's for a lease, and anybody's afterwards.
+Items are handed out under the lock of their backfill's row, so that its rate and its budgets hold for all workers
+together. An item that was handed out is its worker's for a lease, and anybody's afterwards.
 """
 
 from __future__ import annotations
@@ -233,6 +233,13 @@ def pause(database: Database, identifier: UUID, reason: str) -> bool:
     values = {"id": identifier, "state": BackfillState.PAUSED.value, "reason": reason}
     with database.transaction() as connection:
         return connection.execute(_SQL["end"], values).fetchone() is not None
+
+
+def has_local(database: Database, identifier: UUID) -> bool:
+    """Return whether something that waits is a path rather than an address."""
+    with database.transaction() as connection:
+        row = connection.execute(_SQL["has_local"], {"id": identifier}).fetchone()
+    return bool(row and row["has_local"])
 
 
 def failures(database: Database, identifier: UUID, limit: int = 20) -> list[Failure]:

@@ -43,7 +43,7 @@ from backfills where id = %(id)s for update;
 select * from backfills order by updated_at desc limit %(limit)s;
 
 -- name: lock_listing
-select pg_try_advisory_xact_lock(7236837004, hashtext(%(id)s::text)) as is_ours;
+select pg_try_advisory_xact_lock(hashtextextended(%(id)s::text, 7236837004)) as is_ours;
 
 -- name: add_items
 insert into backfill_items (backfill_id, address)
@@ -93,6 +93,11 @@ order by position limit 1;
 
 -- name: has_waiting
 select exists (select from backfill_items where backfill_id = %(id)s and state = 'waiting') as has_waiting;
+
+-- name: has_local
+select exists (
+    select from backfill_items where backfill_id = %(id)s and state = 'waiting' and address like '/%%'
+) as has_local;
 
 -- name: claim
 update backfill_items set claimed_by = %(worker)s, attempts = attempts + 1,
