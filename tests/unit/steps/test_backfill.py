@@ -246,7 +246,7 @@ def test_a_rate_in_hours_waits_after_long_recordings(services: Services, put: Pu
     [
         (Limits(most_files=2), "2 files", 2),
         (Limits(most_hours=7 / 3600), "hours", 2),
-        (Limits(most_cost=Decimal("0.00002")), "USD", 2),
+        (Limits(most_cost=Decimal("0.0003")), "USD", 2),
     ],
 )
 def test_a_budget_stops_it_and_a_larger_one_goes_on(

@@ -15,6 +15,7 @@ import typer
 from sonicgen import __version__
 from sonicgen.cli import (
     add,
+    archive,
     backfill,
     care,
     catalogue,
@@ -68,6 +69,8 @@ app.command("replay")(care.replay)
 app.command("retry")(retry.retry)
 app.command("migrate")(care.migrate)
 app.command("pack")(care.pack)
+app.command("export")(archive.export_to)
+app.command("import")(archive.import_from)
 app.command("fingerprint")(fingerprint.fingerprint)
 app.add_typer(keys.app, name="keys")
 app.add_typer(voices.app)
