@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import accuracy, cold, console, embedder, identify, search, speeds, system, warps
+from bench import accuracy, backup, cold, console, embedder, identify, search, speeds, system, warps
 from bench.voices import compare
 
 NOT_BY_DEFAULT = ("table", "voices")
@@ -31,6 +31,7 @@ def main() -> None:
         "start": system.measure_start,
         "ten-hours": system.measure_ten_hours,
         "archive": system.measure_archive,
+        "backup": backup.measure_backup,
         "cold": cold.measure_cold,
         "search": search.measure_search,
         "console": console.measure_console,

@@ -91,18 +91,14 @@ def read_limits(rate: str | None, files: int | None, hours: float | None, cost: 
 
 def show_status(services: Services, json: bool) -> None:
     """Print how far the backfills are, and why what failed did."""
+    from sonicgen.steps.backfill_status import describe_backfills
     from sonicgen.store import backfills, postings
 
+    if json:
+        print_json(describe_backfills(services))
+        return
     found = backfills.newest(services.database)
     versions = postings.counts_by_version(services.database)
-    if json:
-        failures = {str(one.id): backfills.failures(services.database, one.id) for one in found if one.failed}
-        told = [
-            {**one.to_json(), "failures": [[f.address, f.outcome, f.detail] for f in failures.get(str(one.id), [])]}
-            for one in found
-        ]
-        print_json({"backfills": told, "versions": {str(version): count for version, count in versions.items()}})
-        return
     for one in found:
         output.print(f"[{_STYLES[one.state]}]{one.state:<8}[/]{describe(one)}", soft_wrap=True)
         _print_failures(services, one)

@@ -42,25 +42,24 @@ def do_item(services: Services, kind: BackfillKind, item: Item) -> Ended:
     if kind is BackfillKind.REFINGERPRINT:
         return _hear_again(services, item)
     if item.address.startswith("gs://"):
-        stored = describe_object(*split_address(item.address))
-        return _bring_in(services, stored)
-    return _bring_in_from_here(services, Path(item.address))
+        return _bring_in(services, describe_object(*split_address(item.address)), item)
+    return _bring_in_from_here(services, Path(item.address), item)
 
 
-def _bring_in_from_here(services: Services, path: Path) -> Ended:
+def _bring_in_from_here(services: Services, path: Path, item: Item) -> Ended:
     try:
         known = find_known(services, path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     if known is not None and known.is_final:
-        return _known(known)
+        return _final(known, item)
     if known is not None:
-        return _bring_in(services, describe_object(known.bucket, known.object_name, known.generation))
+        return _bring_in(services, describe_object(known.bucket, known.object_name, known.generation), item)
     added = add_recording(services.settings, path)
-    return _bring_in(services, describe_object(added.bucket, added.object_name, added.generation))
+    return _bring_in(services, describe_object(added.bucket, added.object_name, added.generation), item)
 
 
-def _bring_in(services: Services, stored: StoredObject) -> Ended:
+def _bring_in(services: Services, stored: StoredObject, item: Item) -> Ended:
     """Do what the event of an upload would do."""
     identifier = recording_id(stored.bucket, stored.name, stored.generation)
     upload = ObjectFinalized(
@@ -74,7 +73,7 @@ def _bring_in(services: Services, stored: StoredObject) -> Ended:
     )
     recording = recordings.find(services.database, identifier)
     if recording is not None and recording.is_final:
-        return _known(recording)
+        return _final(recording, item)
     if recording is None:
         # The ledger may remember an event whose recording was lost with a database.
         entry = services.ledger.read(FUNCTION, upload.identity)
@@ -84,6 +83,15 @@ def _bring_in(services: Services, stored: StoredObject) -> Ended:
     recording = recordings.get(services.database, identifier)
     if not recording.is_final:
         raise ConflictError(f"“{recording.title}” is being judged anew; try again.")
+    return _done(recording)
+
+
+def _final(recording: Recording, item: Item) -> Ended:
+    """Return what is known before anything is done; what was begun counts as done, whoever ended it."""
+    return _done(recording) if item.is_begun else _known(recording)
+
+
+def _done(recording: Recording) -> Ended:
     return Ended(
         ItemState.DONE,
         str(recording.match_status),
