@@ -55,7 +55,8 @@ def read_rows(
     connection: Connection, table: ArchivedTable, names: Sequence[str], *, with_voices: bool
 ) -> Iterator[bytes]:
     """Yield the rows of a table in the order of their keys, each as COPY's binary format has it."""
-    condition = "all_rows" if with_voices else f"rows_of_{table.name}"
+    is_partial = not with_voices and f"rows_of_{table.name}" in _SQL
+    condition = _SQL[f"rows_of_{table.name}"] if is_partial else _SQL["all_rows"]
     chosen = [
         SQL("null::text as {}").format(Identifier(name))
         if name in table.cleared and not with_voices
@@ -66,7 +67,7 @@ def read_rows(
         "copy_out",
         columns=SQL(", ").join(chosen),
         table=Identifier(table.name),
-        condition=SQL(_SQL.get(condition, _SQL["all_rows"]).decode()),
+        condition=SQL(condition.decode()),
         key=_join("t", table.key),
     )
     with connection.cursor().copy(statement) as copy:
