@@ -122,5 +122,4 @@ def _hear_again(services: Services, item: Item) -> Ended:
 
 
 def _kept(recording: Recording, why: str) -> str:
-    version = recording.judged_version or recording.index_version or 1
-    return f"{why} “{recording.title}” stays as version {version} heard it."
+    return f"{why} “{recording.title}” stays as version {recording.heard_version} heard it."

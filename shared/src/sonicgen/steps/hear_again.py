@@ -60,7 +60,7 @@ class _Again(Work):
             if before is not None and before.is_final:
                 raise NotFoundError(f"“{before.title}” has no sound here.")
             return HeardAgain.KNOWN
-        if (before.judged_version or before.index_version or 1) >= current_version():
+        if before.heard_version >= current_version():
             if is_retry:
                 self._announce(before)
             return HeardAgain.KNOWN
@@ -86,7 +86,7 @@ class _Again(Work):
 
     def _store(self, connection: Connection, fingerprint: Fingerprint, found: list[Match]) -> None:
         now = recordings.lock(connection, self._id)
-        if now is None or not now.is_final or (now.judged_version or now.index_version or 1) >= fingerprint.version:
+        if now is None or not now.is_final or now.heard_version >= fingerprint.version:
             raise _DoneMeanwhileError("Somebody else heard it anew, or is at it.")
         recordings.ask_again(connection, self._id)
         super()._store(connection, fingerprint, found)

@@ -48,14 +48,14 @@ update videos set quality = %(quality)s where id = %(id)s;
 update videos set judged_version = %(version)s where id = %(id)s;
 
 -- name: to_hear_anew
-select id, coalesce(judged_version, index_version, 1) as version
+select id, coalesce(least(judged_version, index_version), 1) as version
 from videos
 where match_status in ('fingerprinted', 'matched', 'too_short')
-  and coalesce(judged_version, index_version, 1) < %(version)s
+  and coalesce(least(judged_version, index_version), 1) < %(version)s
   and (reason <> 'identical_file' or number is not null)
   and (%(after_version)s::integer is null
-       or (coalesce(judged_version, index_version, 1), id) > (%(after_version)s, %(after_id)s))
-order by coalesce(judged_version, index_version, 1), id
+       or (coalesce(least(judged_version, index_version), 1), id) > (%(after_version)s, %(after_id)s))
+order by coalesce(least(judged_version, index_version), 1), id
 limit %(limit)s;
 
 -- name: move_copy

@@ -12,10 +12,11 @@ select coalesce(index_version, 1), count(*) from videos where number is not null
 -- How often a number has left the index: a search that ran meanwhile may have missed a recording that was stored anew.
 alter table index_totals add column departures bigint not null default 0;
 
--- The version by which a recording was last compared with the index, copies too; null: before there were several.
+-- The version by which a recording was last compared with the index, copies too; null: before there were several. A
+-- release that knows nothing of it stores with an older index_version, which then counts.
 alter table videos add column judged_version integer;
 
-create index videos_version on videos (coalesce(judged_version, index_version, 1), id)
+create index videos_version on videos (coalesce(least(judged_version, index_version), 1), id)
     where match_status in ('fingerprinted', 'matched', 'too_short');
 
 create or replace function videos_keep_index() returns trigger
