@@ -24,14 +24,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--queries", type=Path, action="append", default=[], help="accuracy: a folder of queries")
-    parser.add_argument("--share", type=float, default=1.0, help="accuracy: ask about this share of the queries")
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        help="accuracy: ask about this share of the queries; backup: take this share of the recordings",
+    )
     parser.add_argument("--only", action="append", default=[], help="accuracy: run this adapter anew, keep the others")
     options = parser.parse_args()
     measurements: dict[str, Callable[[], dict[str, str]]] = {
         "start": system.measure_start,
         "ten-hours": system.measure_ten_hours,
         "archive": system.measure_archive,
-        "backup": backup.measure_backup,
+        "backup": partial(backup.measure_backup, options.share),
         "cold": cold.measure_cold,
         "search": search.measure_search,
         "console": console.measure_console,

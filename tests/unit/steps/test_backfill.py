@@ -294,6 +294,35 @@ def test_what_may_pass_is_tried_again_and_then_told(
     assert (failure.outcome, failure.detail) == ("gave_up", "The bucket does not answer; try again.")
 
 
+def test_what_kills_its_workers_is_left_alone(services: Services, put: Put, archive: str) -> None:
+    put("1.mp3")
+    begun = begin_files(services, f"gs://{archive}/", NO_LIMITS)
+    list_further(services, begun.id)
+    for _ in range(backfill_step.MOST_DEATHS + 1):
+        assert isinstance(backfills.claim(services.database, begun.id, Shard("w"), 60), Item)
+        backfills.free(services.database, begun.id, "w")  # it died, and its task starts again
+    assert counts(run_backfill(services, begun.id, "w")) == (1, 0, 0, 1)
+    (failure,) = backfills.failures(services.database, begun.id)
+    assert failure.detail == "Its worker died 3 times."
+
+
+def test_a_fault_of_ours_ends_one_file_alone(
+    services: Services, put: Put, archive: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put("1.mp3")
+    put("2.mp3")
+    real = do_item
+
+    def faulty(services: Services, kind: object, item: Item) -> object:
+        if item.address.endswith("1.mp3"):
+            raise ZeroDivisionError
+        return real(services, kind, item)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(backfill_step, "do_item", faulty)
+    begun = begin_files(services, f"gs://{archive}/", NO_LIMITS)
+    assert counts(run_backfill(services, begun.id, "one")) == (2, 0, 1, 1)
+
+
 def test_an_event_that_is_at_the_same_file_is_waited_for(services: Services, put: Put, archive: str) -> None:
     stored = put("1.mp3")
     claim = services.ledger.claim(retry_recording.FUNCTION, event_of(stored).identity)

@@ -10,18 +10,12 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
-from sonicgen.domain.backfill import (
-    Backfill,
-    BackfillKind,
-    ItemState,
-    Limits,
-    backfill_id,
-    split_address,
-)
-from sonicgen.errors import InputError, LeaseHeldError, SettingsError, SonicGenError, TransientError
+from sonicgen.domain.backfill import Backfill, BackfillKind, ItemState, Limits, backfill_id, split_address
+from sonicgen.errors import InputError, LeaseHeldError, SettingsError, SonicGenError
 from sonicgen.log import log
 from sonicgen.sound.versions import current_version
 from sonicgen.steps.backfill_item import Ended, do_item
@@ -35,13 +29,13 @@ logger = logging.getLogger(__name__)
 # A file that fails for a reason that may pass is tried so often; each rest is twice as long as the one before.
 MOST_ATTEMPTS = 8
 _FIRST_REST_SECONDS, _LONGEST_REST_SECONDS = 2.0, 120.0  # four minutes in all: services come back within that
+# What took its worker with it so often is left alone: a job starts a task anew three times.
+MOST_DEATHS = 2
 # While another worker, or an event, is at the same file.
 _HELD_REST_SECONDS = 2.0
 
 
-def begin_files(
-    services: Services, source: str | None, limits: Limits, *, takes_all: bool = False, folder: Path | None = None
-) -> Backfill:
+def begin_files(services: Services, source: str | None, limits: Limits, *, takes_all: bool = False) -> Backfill:
     """Begin the backfill of gs://BUCKET/PREFIX (without a source: the inbox) or of a list's file, or let it go on.
 
     Raises InputError for the media bucket, whose objects are downloads with ids of their own, and for a list that
@@ -50,7 +44,7 @@ def begin_files(
     settings = services.settings
     place = source or f"gs://{settings.inbox_bucket}/"
     if "://" not in place:
-        path = (folder or Path()) / place
+        path = Path(place)
         if not path.is_file():
             raise InputError(f"{place} is neither a list nor an address; give a file, or gs://BUCKET/PREFIX.")
         backfill = _begin(services, BackfillKind.FILES, f"list:{path.resolve()}", limits, takes_all)
@@ -131,27 +125,29 @@ def _begin(services: Services, kind: BackfillKind, source: str, limits: Limits, 
         limits,
         takes_all=takes_all,
         price_per_hour=settings.compute_price_per_hour,
-        novel_price_per_hour=settings.transcription_price_per_hour if is_paid else 0 * settings.compute_price_per_hour,
+        novel_price_per_hour=settings.transcription_price_per_hour if is_paid else Decimal(0),
         currency=settings.currency,
     )
 
 
 def _work(services: Services, backfill: Backfill, item: Item) -> None:
     try:
-        ended = do_item(services, backfill.kind, item)
+        ended = _do(services, backfill, item)
     except LeaseHeldError as error:
         backfills.rest(services.database, backfill, item, str(error), _HELD_REST_SECONDS, counts=False)
         return
     except SettingsError:
         raise
-    except TransientError as error:
-        if item.attempts < MOST_ATTEMPTS:
-            seconds = min(_FIRST_REST_SECONDS * 2 ** (item.attempts - 1), _LONGEST_REST_SECONDS)
-            backfills.rest(services.database, backfill, item, str(error), seconds)
-            return
-        ended = Ended(ItemState.FAILED, "gave_up", detail=str(error))
     except InputError as error:
         ended = Ended(ItemState.FAILED, "refused", detail=str(error))
+    except Exception as error:  # one file must not keep all others waiting; the log has the rest
+        if not isinstance(error, SonicGenError):
+            logger.exception("%s failed.", item.address)
+        if item.attempts < MOST_ATTEMPTS:
+            seconds = min(_FIRST_REST_SECONDS * 2 ** (item.attempts - 1), _LONGEST_REST_SECONDS)
+            backfills.rest(services.database, backfill, item, str(error) or type(error).__name__, seconds)
+            return
+        ended = Ended(ItemState.FAILED, "gave_up", detail=str(error))
     is_novel = ended.is_novel and backfill.kind is BackfillKind.FILES
     backfills.finish(
         services.database,
@@ -165,6 +161,12 @@ def _work(services: Services, backfill: Backfill, item: Item) -> None:
         cost=backfill.price(ended.seconds, is_novel=is_novel),
     )
     log(logger, f"{item.address}: {ended.outcome}", state=str(ended.state), detail=ended.detail)
+
+
+def _do(services: Services, backfill: Backfill, item: Item) -> Ended:
+    if item.detail is None and item.attempts > MOST_DEATHS + 1:
+        raise InputError(f"Its worker died {item.attempts - 1} times.")
+    return do_item(services, backfill.kind, item)
 
 
 @contextmanager

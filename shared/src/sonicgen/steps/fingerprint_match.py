@@ -212,7 +212,7 @@ class Work:
             # Two copies that arrive together each find nothing; under the lock the later one sees the earlier.
             postings.lock_index(connection)
             if postings.latest_number(self._database) > seen:
-                found += self._search(fingerprint, after=seen)
+                found += self._search_late(fingerprint, seen, found)
             ensure_comparable(versions_wanted(self._database), fingerprint)
             self._store(connection, fingerprint, found)
 
@@ -227,9 +227,14 @@ class Work:
             newest = postings.latest_number(self._database)
             if newest == seen:
                 break
-            found += self._search(fingerprint, after=seen)
+            found += self._search_late(fingerprint, seen, found)
             seen = newest
         return found, seen
+
+    def _search_late(self, fingerprint: Fingerprint, seen: int, found: list[Match]) -> list[Match]:
+        """Search what was stored after a number; the search before may have seen some of it already."""
+        known = {match.recording for match in found}
+        return [match for match in self._search(fingerprint, after=seen) if match.recording not in known]
 
     def _search(self, fingerprint: Fingerprint, after: int | None) -> list[Match]:
         # Not itself: what holds all of a recording hides from the search whatever holds a part of it.

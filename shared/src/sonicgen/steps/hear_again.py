@@ -35,8 +35,8 @@ def hear_again(services: Services, recording: Recording, *, is_retry: bool = Fal
     """Replace a recording's fingerprint by one of the current version, and its verdict and matches by what that says.
 
     Done twice it changes nothing the second time; `is_retry` announces a verdict once more that a predecessor may have
-    left unannounced. Raises NotFoundError when its sound is gone, MediaError when it cannot
-    be decoded any more (the old fingerprint stays in both cases), TransientError when it may work later.
+    left unannounced. Raises NotFoundError when its sound is gone, MediaError when it cannot be decoded any more (the
+    old fingerprint stays in both cases), TransientError when it may work later.
     """
     with log_context(recording_id=str(recording.id)):
         return _Again(services, recording).run_again(is_retry)

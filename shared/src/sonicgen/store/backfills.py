@@ -26,12 +26,17 @@ _LONGEST_WAIT_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to do; `attempts` counts this one, `is_begun` says that a worker was at it before."""
+    """One thing to do; `attempts` counts this one, `detail` is why it was put back, None when it never was."""
 
     position: int
     address: str
     attempts: int
-    is_begun: bool = False
+    detail: str | None = None
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a worker was at it before."""
+        return self.attempts > 1 or self.detail is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +273,7 @@ def _next(connection: Connection, backfill: Backfill, shard: Shard) -> Item | No
     values = {"id": backfill.id, "shards": shard.count, "shard": shard.index}
     row = connection.execute(_SQL["next_own"], values).fetchone() if shard.count > 1 else None
     row = row or connection.execute(_SQL["next_any"], values).fetchone()
-    return None if row is None else Item(row["position"], row["address"], row["attempts"] + 1, row["is_begun"])
+    return None if row is None else Item(row["position"], row["address"], row["attempts"] + 1, row["detail"])
 
 
 def _nothing_to_begin(connection: Connection, backfill: Backfill) -> Wait | Ended:

@@ -78,14 +78,14 @@ select count(*) as under_way from backfill_items
 where backfill_id = %(id)s and state = 'waiting' and claimed_by is not null and claimed_until > clock_timestamp();
 
 -- name: next_own
-select position, address, attempts, attempts > 0 or detail is not null as is_begun from backfill_items
+select position, address, attempts, detail from backfill_items
 where backfill_id = %(id)s and state = 'waiting' and position %% %(shards)s = %(shard)s
   and (claimed_until is null or claimed_until <= clock_timestamp())
   and (not_before is null or not_before <= clock_timestamp())
 order by position limit 1;
 
 -- name: next_any
-select position, address, attempts, attempts > 0 or detail is not null as is_begun from backfill_items
+select position, address, attempts, detail from backfill_items
 where backfill_id = %(id)s and state = 'waiting'
   and (claimed_until is null or claimed_until <= clock_timestamp())
   and (not_before is null or not_before <= clock_timestamp())
