@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import accuracy, cold, console, embedder, identify, search, speeds, system, warps
+from bench import accuracy, backup, cold, console, embedder, identify, search, speeds, system, warps
 from bench.voices import compare
 
 NOT_BY_DEFAULT = ("table", "voices")
@@ -24,13 +24,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--queries", type=Path, action="append", default=[], help="accuracy: a folder of queries")
-    parser.add_argument("--share", type=float, default=1.0, help="accuracy: ask about this share of the queries")
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        help="accuracy: ask about this share of the queries; backup: take this share of the recordings",
+    )
     parser.add_argument("--only", action="append", default=[], help="accuracy: run this adapter anew, keep the others")
     options = parser.parse_args()
     measurements: dict[str, Callable[[], dict[str, str]]] = {
         "start": system.measure_start,
         "ten-hours": system.measure_ten_hours,
         "archive": system.measure_archive,
+        "backup": partial(backup.measure_backup, options.share),
         "cold": cold.measure_cold,
         "search": search.measure_search,
         "console": console.measure_console,

@@ -1,4 +1,5 @@
-# What takes longer than a function may: downloads of many hours, and reading a bucket that was filled before.
+# What takes longer than a function may: downloads of many hours, bringing in an archive, hearing everything anew. A run
+# says how many tasks it has; they share the work among them.
 resource "google_cloud_run_v2_job" "job" {
   for_each = local.jobs
 

@@ -64,3 +64,16 @@ resource "google_storage_bucket_iam_member" "workload" {
   role   = each.value.access == "write" ? "roles/storage.objectUser" : "roles/storage.objectViewer"
   member = google_service_account.workload[each.value.account].member
 }
+
+# Buckets of an archive, which recordings are read from where they lie (docs/backfill.md): for whoever reads the inbox.
+resource "google_storage_bucket_iam_member" "archive" {
+  for_each = merge([
+    for account, workload in local.workloads : {
+      for bucket in var.archive_buckets : "${account}/${bucket}" => { account = account, bucket = bucket }
+    } if contains(keys(workload.buckets), "inbox")
+  ]...)
+
+  bucket = each.value.bucket
+  role   = "roles/storage.objectViewer"
+  member = google_service_account.workload[each.value.account].member
+}

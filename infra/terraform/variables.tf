@@ -81,6 +81,12 @@ variable "settings" {
   default     = {}
 }
 
+variable "archive_buckets" {
+  description = "Buckets outside this system whose objects `sonicgen backfill` brings in, and everything else then reads."
+  type        = list(string)
+  default     = []
+}
+
 variable "max_instances" {
   description = "Instances at most, by the name of a function or container, in place of topology.json's."
   type        = map(number)

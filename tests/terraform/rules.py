@@ -18,8 +18,7 @@ Rule = Callable[[Plan, Topology], Iterator[str]]
 DOORS = {"console", "transcription-webhook", "websub-callback"}
 # Imported for a name or a helper; what is published there is never reached from here.
 NEVER_REACHED = {
-    account: {"recording-fingerprinted"}
-    for account in ("fn-video-download", "job-video-download", "job-backfill", "run-console")
+    account: {"recording-fingerprinted"} for account in ("fn-video-download", "job-video-download", "run-console")
 }
 # What workloads are told beside the settings.
 _PLATFORM_VARIABLES = {"MALLOC_ARENA_MAX", "THREADS", "SONICGEN_SECRETS_GENERATION", "SONICGEN_COMPILED"}

@@ -96,6 +96,7 @@ class Settings(BaseSettings):
     webhook_secret: str | None = Field(default=None, min_length=16, alias="SONICGEN_WEBHOOK_SECRET")
     vocabulary: str = Field(default="", alias="SONICGEN_VOCABULARY")
     transcription_price_per_hour: Decimal = Field(default=Decimal("0.17"), ge=0, alias="SONICGEN_TRANSCRIPTION_PRICE")
+    compute_price_per_hour: Decimal = Field(default=Decimal("0.01"), ge=0, alias="SONICGEN_COMPUTE_PRICE")
     currency: str = Field(default="USD", alias="SONICGEN_CURRENCY")
     transcription_budget: str | None = Field(default=None, pattern=_BUDGET, alias="SONICGEN_TRANSCRIPTION_BUDGET")
     channel_budget: str | None = Field(default=None, pattern=_BUDGET, alias="SONICGEN_CHANNEL_BUDGET")

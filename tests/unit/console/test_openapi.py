@@ -40,6 +40,7 @@ def test_the_document_is_openapi_3_1_and_names_every_route(console: Console) -> 
     wanted = {
         "/v1/find", "/v1/jobs", "/v1/jobs/{identifier}/events", "/v1/originals/{identifier}/copies", "/v1/recordings",
         "/v1/matches", "/v1/transcripts/{identifier}", "/v1/search", "/v1/costs", "/v1/stats", "/v1/uploads",
+        "/v1/backfills",
     }  # fmt: skip
     assert wanted <= set(made["paths"])
     for path, methods in made["paths"].items():

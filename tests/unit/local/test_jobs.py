@@ -67,6 +67,34 @@ def test_a_job_that_fails_is_started_again(jobs: JobsServer, notes: Path) -> Non
     assert wait_for(notes, TRIES + 1) == ["1"] * TRIES + ["0"]
 
 
+def test_a_run_in_several_tasks(jobs: JobsServer, notes: Path, tmp_path: Path) -> None:
+    (tmp_path / "noting_job.py").write_text(
+        "import os\n"
+        "said = [os.environ[f'CLOUD_RUN_{n}'] for n in ('EXECUTION', 'TASK_INDEX', 'TASK_COUNT')]\n"
+        "open(os.environ['NOTES'], 'a').write(' '.join(said) + '\\n')\n"
+    )
+    run_job("noting", ["x"], tasks=3)
+    told = [line.split() for line in wait_for(notes, 3)]
+    assert sorted(line[1:] for line in told) == [["0", "3"], ["1", "3"], ["2", "3"]]
+    assert len({line[0] for line in told}) == 1
+
+
+def test_a_long_run_keeps_no_other_job_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes = tmp_path / "notes"
+    (tmp_path / "long_job.py").write_text("import time\ntime.sleep(60)")
+    (tmp_path / "short_job.py").write_text(f"open({str(notes)!r}, 'a').write('short\\n')")
+    environment = {"PYTHONPATH": f"{tmp_path}:{':'.join(sys.path)}"}
+    server = JobsServer(0, tmp_path / "log", lambda: environment, {"long": "long_job", "short": "short_job"})
+    server.start()
+    monkeypatch.setenv("SONICGEN_JOBS_ENDPOINT", f"127.0.0.1:{server.port}")
+    settings_module.settings.cache_clear()
+    run_job("long", [])
+    run_job("short", [])
+    assert wait_for(notes, 1) == ["short"]
+    server.stop()
+    settings_module.settings.cache_clear()
+
+
 def test_what_is_not_there(jobs: JobsServer, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError, match="There is no job other"):
         run_job("other", [])

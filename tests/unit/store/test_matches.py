@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import uuid4
 
 import psycopg
@@ -54,6 +55,28 @@ def test_replacing_leaves_only_the_new(database: Database, claim: Claim) -> None
     with database.transaction() as connection:
         matches.replace(connection, query.id, [], "x")
     assert matches.of(database, query.id) == []
+
+
+def test_what_a_person_reviewed_outlives_a_new_search(database: Database, claim: Claim) -> None:
+    query, one, two = claim(), claim(), claim()
+    elsewhere = replace(MATCH, query_start_seconds=30.0, query_end_seconds=40.0)
+    with database.transaction() as connection:
+        matches.replace(connection, query.id, [(one.id, MATCH), (two.id, MATCH), (one.id, elsewhere)], "x")
+    stored = matches.of(database, query.id)
+    rejected = next(m for m in stored if m.reference_id == one.id and m.query_start_seconds == 1.0)
+    gone = next(m for m in stored if m.reference_id == two.id)
+    with database.transaction() as connection:
+        matches.set_review(connection, rejected.id, "rejected", "me")
+        matches.set_review(connection, gone.id, "accepted", "me")
+    again = replace(MATCH, query_start_seconds=1.2, probability=0.9, score=111.0)
+    for _ in range(2):
+        with database.transaction() as connection:
+            matches.replace(connection, query.id, [(one.id, elsewhere), (one.id, again)], "y")
+        now = {match.id: match for match in matches.of(database, query.id)}
+        assert len(now) == 3
+        assert (now[rejected.id].review, now[rejected.id].reviewed_by) == ("rejected", "me")
+        assert (now[rejected.id].score, now[rejected.id].decided_by) == (111.0, "y")
+        assert now[gone.id].review == "accepted"  # it is not found any more, and a person's word stands
 
 
 def test_matches_leave_with_either_recording(database: Database, claim: Claim) -> None:

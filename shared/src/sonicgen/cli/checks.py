@@ -73,6 +73,7 @@ def _check(name: str, provider: str, look: Callable[[], str]) -> Part:
 
 
 def _database(services: Services) -> str:
+    from sonicgen.sound.versions import current_version
     from sonicgen.store import postings, recordings
     from sonicgen.store.migrations import pending_migrations
 
@@ -81,7 +82,12 @@ def _database(services: Services) -> str:
         raise LocalError(f"The schema is behind by {len(pending)}; run `sonicgen migrate`.")
     counts = recordings.counts_by_status(services.database)
     hours = postings.indexed_seconds(services.database) / 3600
-    return f"{sum(counts.values())} recordings, {hours:.2f} h in the index"
+    told = f"{sum(counts.values())} recordings, {hours:.2f} h in the index"
+    versions = postings.counts_by_version(services.database)
+    if any(version != current_version() for version in versions):
+        shares = ", ".join(f"{count:,} of version {version}" for version, count in versions.items())
+        told += f"; fingerprints: {shares}; sonicgen backfill --refingerprint"
+    return told
 
 
 def _buckets(settings: Settings) -> str:

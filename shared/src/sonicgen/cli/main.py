@@ -15,6 +15,8 @@ import typer
 from sonicgen import __version__
 from sonicgen.cli import (
     add,
+    archive,
+    backfill,
     care,
     catalogue,
     costs,
@@ -47,6 +49,7 @@ app.command("up")(up.up)
 app.command("demo")(up.demo)
 app.command("add")(add.add)
 app.command("index")(index.index)
+app.command("backfill")(backfill.backfill)
 app.command("find")(find.find)
 app.command("ingest")(ingest.ingest)
 app.command("sources")(ingest.sources)
@@ -66,6 +69,8 @@ app.command("replay")(care.replay)
 app.command("retry")(retry.retry)
 app.command("migrate")(care.migrate)
 app.command("pack")(care.pack)
+app.command("export")(archive.export_to)
+app.command("import")(archive.import_from)
 app.command("fingerprint")(fingerprint.fingerprint)
 app.add_typer(keys.app, name="keys")
 app.add_typer(voices.app)

@@ -15,8 +15,8 @@ from sonicgen.settings import settings
 CALL_SECONDS = 20.0
 
 
-def run_job(name: str, arguments: Sequence[str]) -> None:
-    """Start a job with these arguments in place of its own, and do not wait for it.
+def run_job(name: str, arguments: Sequence[str], tasks: int = 1) -> None:
+    """Start a job with these arguments in place of its own, in so many tasks at once, and do not wait for it.
 
     Raises SettingsError when there is no such job, UnavailableError when it cannot be started now.
     """
@@ -25,7 +25,8 @@ def run_job(name: str, arguments: Sequence[str]) -> None:
 
     chosen = settings()
     path = f"projects/{chosen.project_id}/locations/{chosen.location}/jobs/{name}"
-    request = {"name": path, "overrides": {"container_overrides": [{"args": list(arguments)}]}}
+    overrides = {"container_overrides": [{"args": list(arguments)}], "task_count": tasks}
+    request = {"name": path, "overrides": overrides}
     try:
         _client(chosen.jobs_endpoint).run_job(request=request, timeout=CALL_SECONDS)
     except exceptions.NotFound as error:

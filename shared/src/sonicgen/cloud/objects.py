@@ -193,11 +193,12 @@ def delete_object(bucket: str, name: str, generation: int | None = None, *, miss
             raise
 
 
-def list_objects(bucket: str, prefix: str = "") -> Iterator[StoredObject]:
-    """Yield a bucket's objects whose names start with `prefix`, by name."""
+def list_objects(bucket: str, prefix: str = "", *, after: str | None = None) -> Iterator[StoredObject]:
+    """Yield a bucket's objects whose names start with `prefix`, by name; those that follow the name `after`."""
     with _own_errors(bucket):
-        for blob in _client().list_blobs(bucket, prefix=prefix or None, retry=_retry()):
-            yield _stored(blob)
+        for blob in _client().list_blobs(bucket, prefix=prefix or None, start_offset=after, retry=_retry()):
+            if blob.name != after:
+                yield _stored(blob)
 
 
 class _Watched(io.RawIOBase):

@@ -15,6 +15,7 @@ from sonicgen.console.access import Admin, Viewer
 from sonicgen.console.once import IdempotencyKey, answer_once
 from sonicgen.console.sse import HEADERS, write_event
 from sonicgen.errors import SonicGenError
+from sonicgen.steps.backfill_status import describe_backfills
 from sonicgen.steps.replay import replay
 from sonicgen.steps.services import services
 from sonicgen.steps.system_overview import dead_letters, failures, quotas, stats
@@ -52,6 +53,12 @@ async def stream_status(request: Request, caller: Viewer) -> StreamingResponse:
 def show_stats(caller: Viewer) -> dict[str, Any]:
     """How much the system holds."""
     return stats(services())
+
+
+@router.get("/v1/backfills")
+def list_backfills(caller: Viewer) -> dict[str, Any]:
+    """How far the backfills are, and of which versions the fingerprints in the index are."""
+    return describe_backfills(services())
 
 
 @router.get("/v1/dead-letters")

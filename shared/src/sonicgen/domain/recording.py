@@ -73,9 +73,10 @@ class Recording:
     """One recording that SonicGen knows.
 
     `number` is its place in the order of arrival in the index (postings carry it); `index_version` is the fingerprint
-    algorithm that made its postings, None where it has none; `quality` how good it sounds, once it was heard. A video
-    that was discovered and not yet downloaded has no object: its bucket and object_name are empty, generation and
-    size_bytes are 0. `published_uri` is where it was published, None for what was uploaded by hand.
+    algorithm that made its postings, None where it has none; `judged_version` the one by which it was compared;
+    `quality` how good it sounds, once it was heard. A video that was discovered and not yet downloaded has no object:
+    its bucket and object_name are empty, generation and size_bytes are 0. `published_uri` is where it was published,
+    None for what was uploaded by hand.
     """
 
     id: UUID
@@ -97,6 +98,7 @@ class Recording:
     content_type: str | None = None
     number: int | None = None
     index_version: int | None = None
+    judged_version: int | None = None
     published_uri: str | None = None
     published_at: datetime | None = None
     channel_id: str | None = None
@@ -106,6 +108,11 @@ class Recording:
     def is_stored(self) -> bool:
         """Whether its bytes lie in a bucket."""
         return self.generation > 0
+
+    @property
+    def heard_version(self) -> int:
+        """The version of fingerprints by which it was last heard and compared; 1 from before that was kept."""
+        return min((one for one in (self.judged_version, self.index_version) if one is not None), default=1)
 
     @property
     def source_uri(self) -> str | None:

@@ -1,27 +1,34 @@
-"""Send an event for everything in the inbox that no recording is known of.
+"""Work on a backfill, beside the other tasks of the same execution.
 
-python -m sonicgen.jobs.backfill [PREFIX]
+python -m sonicgen.jobs.backfill [ID | SOURCE]
+
+Without an argument it is the inbox's: everything that no recording is known of takes the way of an upload.
 """
 
 from __future__ import annotations
 
-import logging
+import os
+import signal
 import sys
+import threading
 
-from sonicgen.log import log, setup_logging
-from sonicgen.settings import settings
-from sonicgen.steps.backfill import backfill
+from sonicgen.steps.backfill import find_or_begin, run_backfill
+from sonicgen.steps.fingerprint_match import prepare
 from sonicgen.steps.services import services
-
-logger = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Do the work; started again it goes on, since what was read meanwhile is known."""
-    setup_logging(settings().log_level)
+    """Do the work; started again it goes on where it, or another task, was stopped."""
+    prepare()
     used = services()
-    sent = backfill(used, used.settings.inbox_bucket, sys.argv[1] if len(sys.argv) > 1 else "")
-    log(logger, f"Events sent for objects without a recording: {sent}", count=sent)
+    stopping = threading.Event()
+    # What is under way is finished; Cloud Run gives ten seconds, and the rest is somebody else's after its lease.
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    index = int(os.environ.get("CLOUD_RUN_TASK_INDEX", "0"))
+    count = int(os.environ.get("CLOUD_RUN_TASK_COUNT", "1"))
+    execution = os.environ.get("CLOUD_RUN_EXECUTION", f"process-{os.getpid()}")
+    identifier = find_or_begin(used, sys.argv[1] if len(sys.argv) > 1 else None)
+    run_backfill(used, identifier, f"{execution}/{index}", index=index, count=count, stopping=stopping)
     used.close()
 
 

@@ -1,7 +1,8 @@
 """The embedded Cloud Run Jobs: `…/jobs/NAME:run` over REST starts the same code as a process on this machine.
 
-One run at a time; a run that ends with an error is started again, three tries in all, as the cloud is told to do it.
-Runs do not outlive their server: what was under way is found by the retries of downloads.
+One run of a job at a time, in as many tasks as were asked for; a task that ends with an error is started again, three
+tries in all, as the cloud is told to do it. Runs do not outlive their server: what was under way is found by the
+retries of downloads, and a backfill that is run again goes on.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -32,6 +34,9 @@ HOST = "127.0.0.1"
 # What each job runs, by its name in the cloud.
 MODULES: Mapping[str, str] = {name: job["module"] for name, job in topology().raw["jobs"].items()}
 TRIES = 3
+# Tasks of one run on one machine, however many were asked for.
+MOST_TASKS = 64
+_STOP_SECONDS = 5.0
 _RUN = re.compile(r"/v2/(projects/[^/]+/locations/[^/]+/jobs/([^/:]+)):run(?:\?.*)?")
 _MOST_BYTES = 1 << 20
 
@@ -42,6 +47,7 @@ class Run:
 
     job: str
     arguments: tuple[str, ...]
+    tasks: int = 1
 
 
 class JobsServer:
@@ -57,14 +63,15 @@ class JobsServer:
         self._environment = environment
         self._modules = modules
         self._log_path = log_path
-        self._runs: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
-        self._process: subprocess.Popen[bytes] | None = None
+        # A long run of one job keeps no other job waiting.
+        self._runs: dict[str, queue.SimpleQueue[Run | None]] = {job: queue.SimpleQueue() for job in modules}
+        self._processes: set[subprocess.Popen[bytes]] = set()
         self._is_stopped = False
         self._lock = threading.Lock()
         self._http = _Http((HOST, port), self)
         self._threads = (
             threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True),
-            threading.Thread(target=self._work, daemon=True),
+            *(threading.Thread(target=self._work, args=(runs,), daemon=True) for runs in self._runs.values()),
         )
 
     @property
@@ -83,12 +90,20 @@ class JobsServer:
         self._http.server_close()
         with self._lock:
             self._is_stopped = True
-            process = self._process
-        self._runs.put(None)
-        if process is not None:
+            processes = list(self._processes)
+        for runs in self._runs.values():
+            runs.put(None)
+        for process in processes:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
-        self._threads[1].join(5)
+        deadline = time.monotonic() + _STOP_SECONDS
+        for thread in self._threads[1:]:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        with self._lock:
+            stubborn = list(self._processes)
+        for process in stubborn:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
     def knows(self, job: str) -> bool:
         """Return whether there is such a job."""
@@ -96,28 +111,43 @@ class JobsServer:
 
     def ask(self, run: Run) -> None:
         """Have something run when its turn comes."""
-        self._runs.put(run)
+        self._runs[run.job].put(run)
 
-    def _work(self) -> None:
-        while (run := self._runs.get()) is not None:
-            for attempt in range(1, TRIES + 1):
-                code = self._run_once(run)
-                if code == 0 or self._is_stopped:
-                    break
-                logger.warning("The job %s %s ended with %s (try %d).", run.job, run.arguments, code, attempt)
+    def _work(self, runs: queue.SimpleQueue[Run | None]) -> None:
+        while (run := runs.get()) is not None:
+            execution = f"{run.job}-{uuid.uuid4().hex[:5]}"
+            others = [
+                threading.Thread(target=self._do_task, args=(run, execution, index), daemon=True)
+                for index in range(1, run.tasks)
+            ]
+            for other in others:
+                other.start()
+            self._do_task(run, execution, 0)
+            for other in others:
+                other.join()
 
-    def _run_once(self, run: Run) -> int:
+    def _do_task(self, run: Run, execution: str, index: int) -> None:
+        told = {"CLOUD_RUN_JOB": run.job, "CLOUD_RUN_EXECUTION": execution, "CLOUD_RUN_TASK_INDEX": str(index)}
+        for attempt in range(1, TRIES + 1):
+            code = self._run_once(run, {**told, "CLOUD_RUN_TASK_COUNT": str(run.tasks)})
+            if code == 0 or self._is_stopped:
+                break
+            logger.warning("The job %s %s ended with %s (try %d).", run.job, run.arguments, code, attempt)
+
+    def _run_once(self, run: Run, told: Mapping[str, str]) -> int:
         command = (sys.executable, "-m", self._modules[run.job], *run.arguments)
         try:
-            environment = {**os.environ, **self._environment()}
+            environment = {**os.environ, **self._environment(), **told}
         except SonicGenError as error:
             logger.warning("The job %s cannot run: %s", run.job, error)
             return -1
         with self._log_path.open("ab") as log:
             process = self._start(command, environment, log)
-            code = process.wait() if process is not None else -1
+            if process is None:
+                return -1
+            code = process.wait()
         with self._lock:
-            self._process = None
+            self._processes.discard(process)
         return code
 
     def _start(
@@ -126,10 +156,11 @@ class JobsServer:
         with self._lock:
             if self._is_stopped:
                 return None
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 command, env=dict(environment), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
             )
-            return self._process
+            self._processes.add(process)
+            return process
 
 
 class _Http(ThreadingHTTPServer):
@@ -156,13 +187,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404, {"error": {"code": 404, "status": "NOT_FOUND", "message": f"No job at {self.path}."}})
             return
         try:
-            overrides = (json.loads(body or b"{}").get("overrides") or {}).get("containerOverrides") or [{}]
-            arguments = tuple(map(str, overrides[0].get("args") or ()))
+            overrides = json.loads(body or b"{}").get("overrides") or {}
+            container = (overrides.get("containerOverrides") or [{}])[0]
+            arguments = tuple(map(str, container.get("args") or ()))
+            tasks = min(MOST_TASKS, max(1, int(overrides.get("taskCount") or 1)))
         except (ValueError, AttributeError, TypeError, IndexError, KeyError) as error:
             message = f"The overrides cannot be read: {error}."
             self._answer(400, {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": message}})
             return
-        self.server.jobs.ask(Run(asked[2], arguments))
+        self.server.jobs.ask(Run(asked[2], arguments, tasks))
         execution = f"{asked[1]}/executions/{asked[2]}-{uuid.uuid4().hex[:5]}"
         metadata = {"@type": "type.googleapis.com/google.cloud.run.v2.Execution", "name": execution}
         place = asked[1].split("/jobs/")[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from sonicgen.domain.match import Decision, Match
 from sonicgen.match import chance
 from sonicgen.match.index import Index
 from sonicgen.match.search import find_matches
-from sonicgen.sound.fingerprint import Fingerprinter
+from sonicgen.sound.fingerprint import Fingerprint, Fingerprinter
 from sonicgen.sound.spectrum import SAMPLE_RATE_HZ
 
 LOOKS_SECONDS = (3.0, 5.0, 8.0, 10.0)
@@ -42,24 +42,47 @@ def find_in_stream(
     A stream that ends earlier is looked at where it ends. Every look may err, so each gets its share of the rate: all
     of them together are wrong in at most `false_positive_rate` of all streams.
     """
+
+    def search(made: Fingerprint, rate: float) -> list[Match]:
+        return find_matches(made, index, false_positive_rate=rate)
+
+    return look_in_stream(blocks, search, false_positive_rate=false_positive_rate)
+
+
+def look_in_stream(
+    blocks: Iterable[NDArray[np.float32]],
+    search: Callable[[Fingerprint, float], list[Match]],
+    *,
+    false_positive_rate: float = chance.DEFAULT_FALSE_POSITIVE_RATE,
+    versions: Collection[int] = (),
+) -> Iterator[Look]:
+    """Do what `find_in_stream` does, with a search that is told each look's share of the rate.
+
+    `versions` are those that a look's fingerprint has beside the current one.
+    """
     rate = false_positive_rate / len(LOOKS_SECONDS)
     heard = np.empty(0, np.float32)
     due = [round(seconds * SAMPLE_RATE_HZ) for seconds in LOOKS_SECONDS]
     for block in blocks:
         heard = np.concatenate((heard, block))
         while due and len(heard) >= due[0]:
-            look = _look(heard[: due.pop(0)], index, rate)
+            look = _look(heard[: due.pop(0)], search, rate, versions)
             yield look
             if look.is_sure:
                 return
         if not due:
             return
     if len(heard):
-        yield _look(heard, index, rate)
+        yield _look(heard, search, rate, versions)
 
 
-def _look(samples: NDArray[np.float32], index: Index, rate: float) -> Look:
-    maker = Fingerprinter()
+def _look(
+    samples: NDArray[np.float32],
+    search: Callable[[Fingerprint, float], list[Match]],
+    rate: float,
+    versions: Collection[int],
+) -> Look:
+    maker = Fingerprinter(versions)
     maker.feed(samples)
     made = maker.finish()
-    return Look(made.seconds, find_matches(made, index, false_positive_rate=rate))
+    return Look(made.seconds, search(made, rate))

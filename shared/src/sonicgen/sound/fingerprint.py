@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,10 +16,10 @@ from sonicgen.sound.landmarks import index_landmarks, query_landmarks
 from sonicgen.sound.packing import pack_peaks, unpack_peaks
 from sonicgen.sound.peaks import PeakFinder, Peaks
 from sonicgen.sound.spectrum import SAMPLE_RATE_HZ, WhitenedSpectrum
+from sonicgen.sound.versions import algorithms, current_version
 
-# Number of this algorithm. Fingerprints of different versions must not be compared: raise it whenever peaks, keys or
-# packing change, and index again.
-VERSION = 1
+# The version that recordings are stored with (sonicgen.sound.versions says how it is changed).
+VERSION = current_version()
 
 # Fewer peaks than this cannot be told from chance even in a small index: a real match of a damaged clip aligns about
 # half its peaks, and about 12 aligned ones are needed against 100 hours. Speech and music have 20 to 31 a second, so
@@ -35,7 +35,8 @@ MINIMUM_SECONDS = 2.0
 class Fingerprint:
     """All peaks of a recording, with its length; `truncated` when the file was damaged or ended early.
 
-    `quality` is None for what came as samples, or holds no sound.
+    `quality` is None for what came as samples, or holds no sound. `older`: the same sound in other versions, for an
+    index that holds them still.
     """
 
     peaks: Peaks
@@ -43,6 +44,12 @@ class Fingerprint:
     version: int = VERSION
     truncated: bool = False
     quality: Quality | None = None
+    older: tuple[Fingerprint, ...] = ()
+
+    @property
+    def by_version(self) -> Mapping[int, Fingerprint]:
+        """Every version there is of it."""
+        return {one.version: one for one in (self, *self.older)}
 
 
 def is_silent(fingerprint: Fingerprint) -> bool:
@@ -59,12 +66,13 @@ class Fingerprinter:
     """Makes a fingerprint of mono float32 samples at 11,025 Hz that come in blocks of any size.
 
     The result is the same, bit for bit, whatever the sizes of the blocks; memory beyond the peaks (about 1.2 MB an
-    hour) is bounded.
+    hour) is bounded. `versions`: which ones are wanted beside the current; those that nobody knows any more are left
+    out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, versions: Collection[int] = ()) -> None:
         self._spectrum = WhitenedSpectrum()
-        self._finder = PeakFinder()
+        self._finders = {one.version: PeakFinder(one.peaks_kept) for one in algorithms(versions)}
 
     @property
     def seconds(self) -> float:
@@ -74,22 +82,35 @@ class Fingerprinter:
     def feed(self, block: NDArray[np.float32]) -> None:
         """Take the next samples."""
         for rows in self._spectrum.feed(block):
-            self._finder.feed(rows)
+            self._feed(rows)
 
     def finish(self, *, truncated: bool = False, quality: Quality | None = None) -> Fingerprint:
         """Return the fingerprint of all that was fed; nothing may be fed afterwards."""
         for rows in self._spectrum.finish():
-            self._finder.feed(rows)
-        return Fingerprint(self._finder.finish(), self.seconds, VERSION, truncated, quality)
+            self._feed(rows)
+        made = [
+            Fingerprint(finder.finish(), self.seconds, version, truncated, quality)
+            for version, finder in self._finders.items()
+        ]
+        return replace(made[0], older=tuple(made[1:]))
+
+    def _feed(self, rows: NDArray[np.float32]) -> None:
+        for finder in self._finders.values():
+            finder.feed(rows)
 
 
-def fingerprint(source: str | Path | BinaryIO, on_progress: Callable[[float], None] | None = None) -> Fingerprint:
+def fingerprint(
+    source: str | Path | BinaryIO,
+    on_progress: Callable[[float], None] | None = None,
+    versions: Collection[int] = (),
+) -> Fingerprint:
     """Return the fingerprint of a file's first audio stream.
 
     `source` is a path or a seekable binary file; `on_progress` is called with the seconds done, about every minute of
-    sound. Raises MediaError when there is no audio in it; errors of the file object itself come through.
+    sound; `versions` as for `Fingerprinter`. Raises MediaError when there is no audio in it; errors of the file object
+    itself come through.
     """
-    maker = Fingerprinter()
+    maker = Fingerprinter(versions)
     reported = 0.0
     decoder = Decoder(source)
     for block in decoder:

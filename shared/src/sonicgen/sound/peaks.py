@@ -144,9 +144,9 @@ def _local_maxima(
 
 @njit(cache=True, nogil=True)
 def _among_strongest(
-    frames: NDArray[np.int32], strengths: NDArray[np.float32], first: int, last: int
+    frames: NDArray[np.int32], strengths: NDArray[np.float32], first: int, last: int, keep: int
 ) -> NDArray[np.bool_]:
-    """Return for the peaks first <= i < last whether fewer than RANK_KEEP stronger ones lie within ±RANK_FRAMES."""
+    """Return for the peaks first <= i < last whether fewer than `keep` stronger ones lie within ±RANK_FRAMES."""
     chosen = np.zeros(last - first, np.bool_)
     a = 0
     b = 0
@@ -159,14 +159,15 @@ def _among_strongest(
         for j in range(a, b):
             if strengths[j] > strengths[i]:
                 stronger += 1
-        chosen[i - first] = stronger < RANK_KEEP
+        chosen[i - first] = stronger < keep
     return chosen
 
 
 class PeakFinder:
     """Finds the peaks in rows of whitened spectrum that come piece by piece; pieces never show in the result."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep: int = RANK_KEEP) -> None:
+        self._keep = keep
         self._rows = np.empty((0, BINS), np.float32)
         self._base = 0  # frame of the first row kept
         self._scanned = 0  # frames whose local maxima are known
@@ -203,7 +204,7 @@ class PeakFinder:
         if last <= self._decided:
             return
         part = slice(self._decided, last)
-        chosen = _among_strongest(maxima.frames, maxima.strengths, self._decided, last)
+        chosen = _among_strongest(maxima.frames, maxima.strengths, self._decided, last, self._keep)
         self._found.append(
             Peaks(maxima.frames[part][chosen], maxima.pitches[part][chosen], maxima.strengths[part][chosen])
         )

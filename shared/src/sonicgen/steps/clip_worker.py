@@ -45,7 +45,7 @@ def main() -> None:
             elif request["mode"] == "waveform":
                 answer, data = _waveform(Path(request["path"]))
             else:
-                answer, data = _fingerprint(Path(request["path"]), float(request["maximum_seconds"]), answers)
+                answer, data = _fingerprint(request, answers)
         except MediaError as error:
             answer, data = {"media": str(error.reason), "message": str(error)}, b""
         except MemoryError:
@@ -55,13 +55,13 @@ def main() -> None:
         _tell(answers, answer, data)
 
 
-def _fingerprint(path: Path, maximum_seconds: float, answers: BinaryIO) -> tuple[dict[str, Any], bytes]:
-    """Return the peaks as int32 frames, then float32 pitches and strengths."""
+def _fingerprint(request: dict[str, Any], answers: BinaryIO) -> tuple[dict[str, Any], bytes]:
+    """Return the peaks of each version, the current one first: int32 frames, then float32 pitches and strengths."""
     from sonicgen.sound.decode import Decoder
     from sonicgen.sound.fingerprint import Fingerprinter
 
-    maker = Fingerprinter()
-    decoder = Decoder(path)
+    maker = Fingerprinter(request["versions"])
+    decoder = Decoder(Path(request["path"]))
     told = 0.0
     is_cut = False
     for block in decoder:
@@ -69,14 +69,18 @@ def _fingerprint(path: Path, maximum_seconds: float, answers: BinaryIO) -> tuple
         if maker.seconds >= told + PROGRESS_SECONDS:
             told = maker.seconds
             _tell(answers, {"done_seconds": told, "of_seconds": decoder.duration_seconds})
-        if maker.seconds >= maximum_seconds:
+        if maker.seconds >= request["maximum_seconds"]:
             is_cut = True
             break
     made = maker.finish(truncated=decoder.truncated)
-    columns = (made.peaks.frames, made.peaks.pitches, made.peaks.strengths)
-    data = b"".join(column.astype(kind).tobytes() for column, kind in zip(columns, ("<i4", "<f4", "<f4"), strict=True))
-    answer = {"peaks": len(made.peaks), "seconds": made.seconds, "truncated": made.truncated, "is_cut": is_cut}
-    return answer, data
+    versions = (made, *made.older)
+    data = b"".join(
+        column.astype(kind).tobytes()
+        for one in versions
+        for column, kind in ((one.peaks.frames, "<i4"), (one.peaks.pitches, "<f4"), (one.peaks.strengths, "<f4"))
+    )
+    peaks = [(one.version, len(one.peaks)) for one in versions]
+    return {"peaks": peaks, "seconds": made.seconds, "truncated": made.truncated, "is_cut": is_cut}, data
 
 
 def _waveform(path: Path) -> tuple[dict[str, Any], bytes]:

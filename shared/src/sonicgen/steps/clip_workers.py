@@ -14,9 +14,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -24,7 +24,7 @@ import numpy as np
 
 from sonicgen.domain.recording import Reason
 from sonicgen.errors import InputError, MediaError, TooLargeError, UnavailableError
-from sonicgen.sound.fingerprint import VERSION, Fingerprint
+from sonicgen.sound.fingerprint import Fingerprint
 from sonicgen.sound.peaks import Peaks
 
 # Beyond what Python and its libraries take (about 90 MB resident): decoders of video files want some tens of MB.
@@ -33,6 +33,7 @@ MEMORY_BYTES = 768 << 20
 MOST_REQUESTS = 500
 _START_SECONDS = 120.0  # the first start on a machine compiles; 20 s were seen on two busy cores
 _BLOCK_BYTES = 1 << 16
+_PEAK_BYTES = 12
 
 Progress = Callable[[float, float | None], None]
 """Takes the seconds of sound that were read, and of how many, None where the file does not say."""
@@ -88,23 +89,29 @@ class ClipWorkers:
             worker.kill()
 
     def fingerprint(
-        self, path: Path, *, seconds: float, maximum_seconds: float, on_progress: Progress | None = None
+        self,
+        path: Path,
+        *,
+        seconds: float,
+        maximum_seconds: float,
+        versions: Collection[int] = (),
+        on_progress: Progress | None = None,
     ) -> ReadClip:
         """Return the fingerprint of a file's first audio stream, of at most `maximum_seconds` of sound.
 
-        `seconds` is how long that may take. Raises MediaError for a file that is no usable audio, TooLargeError for one
-        that takes more memory than a process gets, InputError for one that takes longer, UnavailableError when no
-        process starts.
+        `seconds` is how long that may take, `versions` are those that it has beside the current one. Raises MediaError
+        for a file that is no usable audio, TooLargeError for one that takes more memory than a process gets, InputError
+        for one that takes longer, UnavailableError when no process starts.
         """
-        request = {"mode": "fingerprint", "path": str(path), "seconds": seconds, "maximum_seconds": maximum_seconds}
+        request: dict[str, object] = {"mode": "fingerprint", "path": str(path), "seconds": seconds}
+        request |= {"maximum_seconds": maximum_seconds, "versions": [*versions]}
         answer, data = self._ask(request, seconds, on_progress)
-        count = answer["peaks"]
-        columns = [
-            np.frombuffer(data, kind, count, offset).copy()
-            for kind, offset in (("<i4", 0), ("<f4", 4 * count), ("<f4", 8 * count))
-        ]
-        peaks = Peaks(columns[0].astype(np.int32), columns[1].astype(np.float32), columns[2].astype(np.float32))
-        return ReadClip(Fingerprint(peaks, answer["seconds"], VERSION, answer["truncated"]), answer["is_cut"])
+        made, offset = [], 0
+        for version, count in answer["peaks"]:
+            peaks = _read_peaks(data, offset, count)
+            made.append(Fingerprint(peaks, answer["seconds"], version, answer["truncated"]))
+            offset += _PEAK_BYTES * count
+        return ReadClip(replace(made[0], older=tuple(made[1:])), answer["is_cut"])
 
     def waveform(self, path: Path, *, seconds: float) -> Waveform:
         """Return how loud a file is over its length; raises as `fingerprint` does."""
@@ -158,6 +165,13 @@ class ClipWorkers:
                     self._idle.append(worker)
             if not is_kept:
                 worker.kill()
+
+
+def _read_peaks(data: bytes, offset: int, count: int) -> Peaks:
+    columns = [
+        np.frombuffer(data, kind, count, offset + place * count) for kind, place in (("<i4", 0), ("<f4", 4), ("<f4", 8))
+    ]
+    return Peaks(columns[0].astype(np.int32), columns[1].astype(np.float32), columns[2].astype(np.float32))
 
 
 class _Worker:

@@ -15,6 +15,7 @@ from sonicgen.sound.fingerprint import Fingerprint, has_enough_sound, is_silent
 from sonicgen.speech.names import display_name
 from sonicgen.steps.find_clip import Found
 from sonicgen.steps.search_index import PostgresIndex
+from sonicgen.steps.search_versions import comparable
 from sonicgen.steps.services import Services
 from sonicgen.store import channels, matches, postings, recordings, utterances
 
@@ -151,7 +152,8 @@ def _candidate(services: Services, clip: Clip, group: list[Found], rank: int) ->
 def _sharpness(services: Services, clip: Clip, found: Found) -> float | None:
     """Return by how much the offset stands out: pairs of peaks at it, against the best other one; always finite."""
     try:
-        histogram = explain(clip.fingerprint.peaks, PostgresIndex(services.database), found.match).histogram
+        heard = comparable(clip.fingerprint, found.recording)
+        histogram = explain(heard.peaks, PostgresIndex(services.database), found.match).histogram
     except TransientError:  # it adds to an answer that is there already
         return None
     return round(histogram.at_match / max(1, histogram.best_elsewhere), 3)

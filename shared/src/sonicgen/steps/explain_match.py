@@ -28,6 +28,7 @@ from sonicgen.sound.landmarks import index_landmarks
 from sonicgen.sound.spectrum import FRAMES_PER_SECOND, SAMPLE_RATE_HZ, WhitenedSpectrum
 from sonicgen.steps.find_clip import Answer, Found
 from sonicgen.steps.search_index import PostgresIndex
+from sonicgen.steps.search_versions import comparable, versions_wanted
 from sonicgen.steps.services import Services
 from sonicgen.store import matches as match_store
 from sonicgen.store import recordings
@@ -99,7 +100,7 @@ def explain_answer(services: Services, source: Path | BinaryIO, answer: Answer) 
     The clip is read once more, recordings only through the index. An old rule accepts the matches with one recording or
     none. Raises what `find_clip` raises.
     """
-    clip = take_fingerprint(source)
+    clip = take_fingerprint(source, versions=versions_wanted(services.replica))
     index = PostgresIndex(services.replica)
     landmarks = index_landmarks(clip.peaks)
     rulings = {policy: rule(policy, *landmarks, index) for policy in (MatchPolicy.V1, MatchPolicy.V2)}
@@ -108,7 +109,10 @@ def explain_answer(services: Services, source: Path | BinaryIO, answer: Answer) 
         ruling = rulings[policy]
         accepted = ruling.recording if ruling.is_accepted else None
         answer = replace(answer, found=tuple(_with_decision(found, accepted) for found in answer.found))
-    explained = tuple(ExplainedMatch(found, explain(clip.peaks, index, found.match)) for found in answer.found)
+    explained = tuple(
+        ExplainedMatch(found, explain(comparable(clip, found.recording).peaks, index, found.match))
+        for found in answer.found
+    )
     return ExplainedAnswer(answer, explained, rulings, policy)
 
 

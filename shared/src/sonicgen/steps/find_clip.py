@@ -10,14 +10,13 @@ from typing import BinaryIO
 
 from sonicgen.domain.match import Match
 from sonicgen.domain.recording import Recording
-from sonicgen.match.search import find_matches, warm_up
-from sonicgen.match.stream import find_in_stream
+from sonicgen.match.search import warm_up
+from sonicgen.match.stream import look_in_stream
 from sonicgen.sound.decode import Decoder
 from sonicgen.sound.fingerprint import Fingerprint
 from sonicgen.sound.fingerprint import fingerprint as take_fingerprint
-from sonicgen.steps.search_index import PostgresIndex
+from sonicgen.steps.search_versions import search_all, versions_wanted
 from sonicgen.steps.services import Services
-from sonicgen.store import recordings
 
 __all__ = ["Answer", "Found", "find_clip", "find_fingerprint", "find_live", "warm_up"]
 
@@ -75,7 +74,7 @@ def find_clip(services: Services, source: Path | BinaryIO, name: str | None = No
     Raises MediaError when the clip is not usable audio, UnavailableError when the database does not answer.
     """
     started = time.perf_counter()
-    clip = take_fingerprint(source)
+    clip = take_fingerprint(source, versions=versions_wanted(services.replica))
     return Answer(
         path=name or str(source),
         seconds=clip.seconds,
@@ -90,8 +89,8 @@ def find_fingerprint(services: Services, clip: Fingerprint) -> tuple[Found, ...]
 
     Raises UnavailableError when the database does not answer.
     """
-    index = PostgresIndex(services.replica)
-    return _known(services, find_matches(clip, index, false_positive_rate=services.settings.false_positive_rate))
+    found = search_all(services.replica, clip, false_positive_rate=services.settings.false_positive_rate)
+    return tuple(Found(match, recording) for match, recording in found)
 
 
 def find_live(services: Services, source: BinaryIO, name: str) -> Iterator[Answer]:
@@ -100,13 +99,15 @@ def find_live(services: Services, source: BinaryIO, name: str) -> Iterator[Answe
     Raises MediaError when it is not usable audio, UnavailableError when the database does not answer.
     """
     started = time.perf_counter()
-    index = PostgresIndex(services.replica)
+    known: dict[int, Recording] = {}
+
+    def search(heard: Fingerprint, rate: float) -> list[Match]:
+        found = search_all(services.replica, heard, false_positive_rate=rate)
+        known.update((match.recording, recording) for match, recording in found)
+        return [match for match, _ in found]
+
     blocks = Decoder(source, block_samples=LIVE_BLOCK_SAMPLES)
-    for look in find_in_stream(iter(blocks), index, false_positive_rate=services.settings.false_positive_rate):
-        found = _known(services, look.matches)
+    rate, versions = services.settings.false_positive_rate, versions_wanted(services.replica)
+    for look in look_in_stream(iter(blocks), search, false_positive_rate=rate, versions=versions):
+        found = tuple(Found(match, known[match.recording]) for match in look.matches)
         yield Answer(name, look.seconds, False, found, (time.perf_counter() - started) * 1000)
-
-
-def _known(services: Services, matches: list[Match]) -> tuple[Found, ...]:
-    known = recordings.by_numbers(services.replica, {match.recording for match in matches})
-    return tuple(Found(match, known[match.recording]) for match in matches if match.recording in known)

@@ -22,6 +22,7 @@ from sonicgen.steps.clip_workers import ClipWorkers
 from sonicgen.steps.describe_answer import Clip, describe_answer
 from sonicgen.steps.find_clip import find_fingerprint
 from sonicgen.steps.problems import problem_of
+from sonicgen.steps.search_versions import versions_wanted
 from sonicgen.steps.services import Services
 from sonicgen.steps.tell_webhooks import enqueue
 from sonicgen.store import jobs
@@ -158,6 +159,7 @@ class FindJob:
             path,
             seconds=settings.find_decode_seconds,
             maximum_seconds=settings.find_sound_seconds,
+            versions=versions_wanted(self._services.replica),
             on_progress=self._listened,
         )
         return Clip(name, read.fingerprint, read.is_cut)

@@ -28,7 +28,6 @@ from sonicgen.errors import InputError, MediaError, NotFoundError, SonicGenError
 from sonicgen.events.objects import ObjectFinalized
 from sonicgen.events.recording_fingerprinted import MatchSummary, RecordingFingerprinted
 from sonicgen.log import log, log_context, setup_logging
-from sonicgen.match.search import find_matches
 from sonicgen.match.search import warm_up as warm_up_search
 from sonicgen.origin.evidence import Traits, weigh
 from sonicgen.origin.ranges import complement
@@ -42,7 +41,8 @@ from sonicgen.steps.origin_changes import Succession, by_person, carry_out
 from sonicgen.steps.originals import Origins
 from sonicgen.steps.representation import recording_json
 from sonicgen.steps.retry_recording import FUNCTION, retry_recording
-from sonicgen.steps.search_index import PostgresIndex, packed_segments
+from sonicgen.steps.search_index import packed_segments
+from sonicgen.steps.search_versions import ensure_comparable, search, versions_wanted
 from sonicgen.steps.services import Services
 from sonicgen.steps.standing_reviews import hold_to_reviews, keep_reviews, standing_reviews
 from sonicgen.steps.tell_webhooks import enqueue
@@ -75,7 +75,7 @@ def fingerprint_match(services: Services, upload: ObjectFinalized, enter: StepLi
 
     `enter` is told each step as it begins. Raises TransientError when the event must come again.
     """
-    work = _Work(services, upload, enter or _log_step).run
+    work = Work(services, upload, enter or log_step).run
     with log_context(event_id=upload.event_id, recording_id=str(_id(services, upload))):
         return run_once(services.ledger, FUNCTION, upload.identity, work)
 
@@ -87,12 +87,15 @@ def _id(services: Services, upload: ObjectFinalized) -> UUID:
     return recording_id(upload.bucket, upload.name, upload.generation)
 
 
-def _log_step(step: str) -> None:
+def log_step(step: str) -> None:
+    """Put a step on record as it begins."""
     log(logger, f"Step: {step}", step=step)
 
 
-class _Work:
+class Work:
     """The work on one upload; a new object for each try."""
+
+    _claim: Claim | None = None
 
     def __init__(self, services: Services, upload: ObjectFinalized, enter: StepListener) -> None:
         self._services = services
@@ -203,7 +206,7 @@ class _Work:
         self._enter("decoding")
         with open_object(self._upload.bucket, self._upload.name, self._upload.generation) as stream:
             self._stream = stream
-            fingerprint = take_fingerprint(cast(BinaryIO, stream), on_progress=self._report)
+            fingerprint = take_fingerprint(cast(BinaryIO, stream), self._report, versions_wanted(self._database))
         self._enter("matching")
         found, seen = self._search_all(fingerprint)
         self._enter("storing")
@@ -211,7 +214,8 @@ class _Work:
             # Two copies that arrive together each find nothing; under the lock the later one sees the earlier.
             postings.lock_index(connection)
             if postings.latest_number(self._database) > seen:
-                found += self._search(fingerprint, after=seen)
+                found += self._search_late(fingerprint, seen, found)
+            ensure_comparable(versions_wanted(self._database), fingerprint)
             self._store(connection, fingerprint, found)
 
     def _search_all(self, fingerprint: Fingerprint) -> tuple[list[Match], int]:
@@ -225,15 +229,25 @@ class _Work:
             newest = postings.latest_number(self._database)
             if newest == seen:
                 break
-            found += self._search(fingerprint, after=seen)
+            found += self._search_late(fingerprint, seen, found)
             seen = newest
         return found, seen
 
+    def _search_late(self, fingerprint: Fingerprint, seen: int, found: list[Match]) -> list[Match]:
+        """Search what was stored after a number; the search before may have seen some of it already."""
+        known = {match.recording for match in found}
+        return [match for match in self._search(fingerprint, after=seen) if match.recording not in known]
+
     def _search(self, fingerprint: Fingerprint, after: int | None) -> list[Match]:
-        return find_matches(
+        # Not itself: what holds all of a recording hides from the search whatever holds a part of it.
+        own = recordings.get(self._database, self._id).number
+        return search(
+            self._database,
             fingerprint,
-            PostgresIndex(self._database, after=after),
+            versions_wanted(self._database),
             false_positive_rate=self._services.settings.false_positive_rate,
+            after=after,
+            exclude=() if own is None else (own,),
         )
 
     def _store(self, connection: Connection, fingerprint: Fingerprint, found: list[Match]) -> None:
@@ -263,6 +277,7 @@ class _Work:
             original_id=verdict.original.id if verdict.original else None,
         )
         recordings.set_quality(connection, self._id, fingerprint.quality)
+        recordings.set_judged_version(connection, self._id, fingerprint.version)
         match_store.replace(connection, self._id, [(other.id, match) for other, match in pairs], FUNCTION)
         keep_reviews(connection, self._id, reviews)
         if verdict.indexed:
@@ -274,7 +289,8 @@ class _Work:
         carry_out(connection, recording, verdict.original, changes)
         self._released = changes.released
         self._enter("committing")
-        self._claim.ensure_held()  # a worker that was taken for dead must not write after its successor
+        if self._claim is not None:
+            self._claim.ensure_held()  # a worker that was taken for dead must not write after its successor
 
     def _publish(self, recording: Recording) -> None:
         found = [match for match in match_store.of(self._database, self._id) if match.decision is Decision.MATCH]

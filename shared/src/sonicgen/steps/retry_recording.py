@@ -15,6 +15,20 @@ TOPIC = "media-objects"
 _DECIDED = frozenset({MatchStatus.FINGERPRINTED, MatchStatus.MATCHED})
 
 
+def upload_of(recording: Recording) -> ObjectFinalized:
+    """Return the event of the upload that a recording came with."""
+    return ObjectFinalized(
+        bucket=recording.bucket,
+        name=recording.object_name,
+        generation=recording.generation,
+        size_bytes=recording.size_bytes,
+        md5=recording.content_md5,
+        content_type=recording.content_type,
+        event_id="",
+        video_id=recording.id,
+    )
+
+
 def retry_recording(services: Services, recording: Recording) -> None:
     """Ask for a recording's work anew: its state moves to pending, its ledger entry opens, its event is sent again.
 
@@ -27,16 +41,7 @@ def retry_recording(services: Services, recording: Recording) -> None:
         raise InputError(f"The sound of “{recording.title}” is not in its bucket any more; what was decided stands.")
     with services.database.transaction() as connection:
         recordings.ask_again(connection, recording.id)
-    upload = ObjectFinalized(
-        bucket=recording.bucket,
-        name=recording.object_name,
-        generation=recording.generation,
-        size_bytes=recording.size_bytes,
-        md5=recording.content_md5,
-        content_type=recording.content_type,
-        event_id="",
-        video_id=recording.id,
-    )
+    upload = upload_of(recording)
     services.ledger.reopen(FUNCTION, upload.identity)
     publish_message(TOPIC, *upload.to_notification())
 

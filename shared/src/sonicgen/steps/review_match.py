@@ -87,6 +87,8 @@ def evidence_of(services: Services, match: StoredMatch) -> dict[str, object]:
     query, reference = (recordings.get(database, each) for each in (match.video_id, match.reference_id))
     if reference.number is None:
         raise NotFoundError(f"“{reference.title}” is not in the index any more.")
+    if query.number is not None and query.index_version != reference.index_version:
+        raise NotFoundError(f"“{query.title}” and “{reference.title}” are being heard anew; look again later.")
     peaks = _peaks_of(services, query, match)
     if peaks is None:
         raise NotFoundError(f"The landmarks of “{query.title}” are not kept: all of it is a copy.")

@@ -37,18 +37,43 @@ def packed_segments(peaks: Peaks) -> Iterator[tuple[int, int, bytes]]:
 
 
 class PostgresIndex:
-    """Implements sonicgen.match.index.Index; `after` limits it to recordings stored after that number."""
+    """Implements sonicgen.match.index.Index; `after` limits it to recordings stored after that number.
+
+    With `version` it is the part of a mixed index that has fingerprints of that version; a key that is too common in
+    the whole is too common in each part.
+    """
 
     def __init__(
-        self, database: Database, after: int | None = None, most_postings: int = MAXIMUM_POSTINGS_PER_KEY
+        self,
+        database: Database,
+        after: int | None = None,
+        most_postings: int = MAXIMUM_POSTINGS_PER_KEY,
+        version: int | None = None,
     ) -> None:
         self._database = database
         self._after = after
         self._most_postings = most_postings
+        self._version = version
         self._seconds: float | None = None
+        # A number is one fingerprint's for ever, so what was asked once stays true.
+        self._asked, self._own = np.empty(0, np.int64), np.empty(0, np.int64)
 
     def postings(self, keys: NDArray[np.int32]) -> Postings:
         """Return the postings of keys, which ascend without repetition; none of a key with too many."""
+        found = self._all_postings(keys)
+        return found if self._version is None else self._of_version(found, self._version)
+
+    def _of_version(self, found: Postings, version: int) -> Postings:
+        fresh = np.setdiff1d(found.recordings, self._asked)
+        if len(fresh):
+            self._asked = np.union1d(self._asked, fresh)
+            self._own = np.union1d(self._own, postings.of_version(self._database, fresh, version))
+        kept = np.isin(found.recordings, self._own)
+        which = np.repeat(np.arange(len(found.counts)), found.counts)[kept]
+        counts = np.bincount(which, minlength=len(found.counts)).astype(np.int64)
+        return Postings(counts, found.recordings[kept], found.frames[kept])
+
+    def _all_postings(self, keys: NDArray[np.int32]) -> Postings:
         if len(keys) < PARALLEL_KEYS:
             return arrange(len(keys), *self._read(keys), self._most_postings)
         half = len(keys) // 2

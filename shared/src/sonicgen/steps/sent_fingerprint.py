@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from sonicgen.errors import InputError
-from sonicgen.sound.fingerprint import VERSION, Fingerprint
+from sonicgen.sound.fingerprint import Fingerprint
 from sonicgen.sound.fingerprint import fingerprint as take_fingerprint
 from sonicgen.sound.packing import pack_peaks, unpack_peaks
 from sonicgen.sound.peaks import Peaks
 from sonicgen.sound.spectrum import FRAMES_PER_SECOND
+from sonicgen.sound.versions import ALGORITHMS
 
 # Packed peaks of so much sound are taken: 240 kB.
 LONGEST_SECONDS = 3_600.0
@@ -43,8 +44,9 @@ def read_fingerprint(sent: object) -> Fingerprint:
     try:
         version, seconds = int(sent["version"]), float(sent["seconds"])
         packed, strong = (base64.b64decode(str(sent[name]), validate=True) for name in ("peaks", "strengths"))
-        if version != VERSION:
-            raise InputError(f"The fingerprint is of version {version}; this server compares version {VERSION}.")
+        if version not in ALGORITHMS:
+            known = " and ".join(str(one) for one in sorted(ALGORITHMS))
+            raise InputError(f"The fingerprint is of version {version}; this server compares version {known}.")
         if not 0 <= seconds <= LONGEST_SECONDS or len(packed) % 2:
             raise wrong
         peaks = unpack_peaks(packed, 0)
@@ -53,7 +55,7 @@ def read_fingerprint(sent: object) -> Fingerprint:
     if len(strong) != len(peaks) or (len(peaks) and not _fits(peaks, seconds)):
         raise wrong
     strengths = np.frombuffer(strong, np.uint8).astype(np.float32) / np.float32(_STRENGTH_STEPS)
-    return Fingerprint(Peaks(peaks.frames, peaks.pitches, strengths), seconds, VERSION)
+    return Fingerprint(Peaks(peaks.frames, peaks.pitches, strengths), seconds, version)
 
 
 def _fits(peaks: Peaks, seconds: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import psycopg
@@ -74,6 +74,7 @@ class StoredMatch:
 def replace(connection: Connection, video_id: UUID, found: Iterable[tuple[UUID, Match]], decided_by: str) -> None:
     """Make these (reference id, match) pairs all that is on record for a recording, in the caller's transaction.
 
+    A match that a person reviewed keeps its id and the review, and takes the place of the pair that is the same again.
     Raises ConflictError when a recording among them was forgotten meanwhile.
     """
     rows = [
@@ -87,11 +88,27 @@ def replace(connection: Connection, video_id: UUID, found: Iterable[tuple[UUID, 
         for reference_id, match in found
     ]
     connection.execute(_SQL["delete_of"], {"video_id": video_id})
+    rows = _renew_reviewed(connection, video_id, rows)
     try:
         with connection.cursor() as cursor:
             cursor.executemany(_SQL["insert"], rows)
     except psycopg.errors.ForeignKeyViolation as error:
         raise ConflictError("A recording among the matches was forgotten meanwhile.") from error
+
+
+def _renew_reviewed(connection: Connection, video_id: UUID, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Bring the matches up to date that a person reviewed and that are found again; return the other rows."""
+    if connection.execute(_SQL["of"], {"video_id": video_id}).fetchone() is None:
+        return rows
+    renewed: list[UUID] = []
+    fresh = []
+    for row in rows:
+        found = connection.execute(_SQL["renew_reviewed"], {**row, "renewed": renewed}).fetchone()
+        if found is None:
+            fresh.append(row)
+        else:
+            renewed.append(found["id"])
+    return fresh
 
 
 def add(connection: Connection, rows: Iterable[tuple[UUID, UUID, Match]], decided_by: str) -> None:

@@ -38,6 +38,20 @@ class PostingVotes:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexState:
+    """What the index is at one moment.
+
+    `versions` are those of the fingerprints in it, in order. Numbers stored later are above `latest_number`; as long as
+    `departures` stays the same, whatever was there then is there still.
+    """
+
+    seconds: float
+    latest_number: int
+    departures: int
+    versions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FoundPostings:
     """What the index holds of some keys: rows (`keys` and `locs`, in order) and the blocks that hold the packed ones.
 
@@ -173,6 +187,28 @@ def peak_segments(database: Database, stretches: Sequence[tuple[int, int, int]])
     for row in rows:
         found[row["stretch"]].append((row["first_frame"], row["data"]))
     return found
+
+
+def state(database: Database) -> IndexState:
+    """Return what the index is now."""
+    with database.transaction() as connection:
+        row = connection.execute(_SQL["state"]).fetchone()
+    assert row is not None  # noqa: S101 - the table has one row
+    return IndexState(float(row["seconds"]), row["latest_number"], row["departures"], tuple(row["versions"]))
+
+
+def counts_by_version(database: Database) -> dict[int, int]:
+    """Return how many recordings the index holds of each version."""
+    with database.transaction() as connection:
+        return {row["version"]: row["recordings"] for row in connection.execute(_SQL["counts_by_version"])}
+
+
+def of_version(database: Database, numbers: NDArray[np.int64], version: int) -> NDArray[np.int64]:
+    """Return which of these numbers are those of fingerprints of a version."""
+    values = {"numbers": numbers.tolist(), "version": version}
+    with database.transaction() as connection:
+        row = connection.execute(_SQL["of_version"], values, binary=True).fetchone()
+    return array_items(row["numbers"] if row else None, ">i8").astype(np.int64)
 
 
 def latest_number(database: Database) -> int:

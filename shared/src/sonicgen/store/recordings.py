@@ -32,6 +32,14 @@ class Page:
     next_cursor: tuple[datetime, UUID] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A recording and the version of fingerprints by which it was last compared."""
+
+    id: UUID
+    version: int
+
+
 def claim(
     database: Database,
     recording_id: UUID,
@@ -62,6 +70,12 @@ def claim(
     with database.transaction() as connection:
         row = connection.execute(_SQL["claim"], values).fetchone()
         return _recording(row) if row is not None else _get(connection, recording_id)
+
+
+def lock(connection: Connection, recording_id: UUID) -> Recording | None:
+    """Return a recording that nobody else changes before the caller's transaction ends; None when there is none."""
+    row = connection.execute(_SQL["lock"], {"id": recording_id}).fetchone()
+    return None if row is None else _recording(row)
 
 
 def ask_again(connection: Connection, recording_id: UUID) -> Recording:
@@ -111,6 +125,21 @@ def set_quality(connection: Connection, recording_id: UUID, quality: Quality | N
     """Keep how good a recording sounds, in the caller's transaction."""
     values = {"id": recording_id, "quality": None if quality is None else Jsonb(quality.to_json())}
     connection.execute(_SQL["set_quality"], values)
+
+
+def set_judged_version(connection: Connection, recording_id: UUID, version: int) -> None:
+    """Keep by which version of fingerprints a recording was compared, in the caller's transaction."""
+    connection.execute(_SQL["set_judged_version"], {"id": recording_id, "version": version})
+
+
+def to_hear_anew(database: Database, version: int, limit: int, after: tuple[int, UUID] | None = None) -> list[Heard]:
+    """Return some of the recordings that were last compared by an older version, the oldest versions first.
+
+    Byte-identical copies are none of them: they were not compared by their sound.
+    """
+    values = {"version": version, "limit": limit, "after_version": after and after[0], "after_id": after and after[1]}
+    with database.transaction() as connection:
+        return [Heard(**row) for row in connection.execute(_SQL["to_hear_anew"], values)]
 
 
 def move_copy(connection: Connection, recording_id: UUID, original_id: UUID, detail: str) -> bool:
@@ -276,6 +305,7 @@ def _recording(row: DictRow) -> Recording:
         content_type=row["content_type"],
         number=row["number"],
         index_version=row["index_version"],
+        judged_version=row["judged_version"],
         published_uri=row["source_uri"],
         published_at=row["published_at"],
         channel_id=row["channel_id"],

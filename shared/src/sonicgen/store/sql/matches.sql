@@ -1,5 +1,24 @@
 -- name: delete_of
-delete from matches where video_id = %(video_id)s;
+-- What a person said stays: a match that was reviewed is brought up to date by the one that is found in its place.
+delete from matches where video_id = %(video_id)s and review is null;
+
+-- name: renew_reviewed
+update matches m set
+    query_start_seconds = %(query_start_seconds)s, query_end_seconds = %(query_end_seconds)s,
+    reference_start_seconds = %(reference_start_seconds)s, reference_end_seconds = %(reference_end_seconds)s,
+    speed = %(speed)s, pitch = %(pitch)s, score = %(score)s, probability = %(probability)s,
+    log10_chance = %(log10_chance)s, decision = %(decision)s, decided_by = %(decided_by)s
+where m.id = (
+    select r.id from matches r
+    where r.video_id = %(video_id)s and r.reference_video_id = %(reference_id)s and r.review is not null
+      and r.id <> all(%(renewed)s::uuid[])
+      and least(r.query_end_seconds, %(query_end_seconds)s) - greatest(r.query_start_seconds, %(query_start_seconds)s)
+          > 0.5 * least(r.query_end_seconds - r.query_start_seconds, %(query_end_seconds)s - %(query_start_seconds)s)
+      and least(r.reference_end_seconds, %(reference_end_seconds)s)
+          > greatest(r.reference_start_seconds, %(reference_start_seconds)s)
+    order by r.query_start_seconds, r.id limit 1
+)
+returning m.id;
 
 -- name: delete_pair
 delete from matches where video_id = %(video_id)s and reference_video_id = %(reference_id)s;

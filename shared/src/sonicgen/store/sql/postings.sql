@@ -35,6 +35,21 @@ select coalesce(max(number), 0) as number from videos;
 -- name: indexed_seconds
 select milliseconds / 1000.0::double precision as seconds from index_totals;
 
+-- name: state
+select t.milliseconds / 1000.0::double precision as seconds, t.departures,
+       coalesce((select max(number) from videos), 0) as latest_number,
+       coalesce((select array_agg(v.version order by v.version) from index_versions v where v.recordings > 0), '{}')
+           as versions
+from index_totals t;
+
+-- name: of_version
+select array_send(array_agg(number order by number)) as numbers
+from videos
+where number = any(%(numbers)s::bigint[]) and coalesce(index_version, 1) = %(version)s;
+
+-- name: counts_by_version
+select version, recordings from index_versions where recordings > 0 order by version;
+
 -- name: peak_segments
 -- From the last segment that begins before the range to the last that begins in it.
 select (w.place - 1)::integer as stretch, p.first_frame, p.data

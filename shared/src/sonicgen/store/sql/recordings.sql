@@ -32,6 +32,9 @@ returning *;
 -- name: get
 select * from videos where id = %(id)s;
 
+-- name: lock
+select * from videos where id = %(id)s for update;
+
 -- name: by_numbers
 select * from videos where number = any(%(numbers)s::bigint[]);
 
@@ -40,6 +43,20 @@ select * from videos where id = any(%(ids)s::uuid[]);
 
 -- name: set_quality
 update videos set quality = %(quality)s where id = %(id)s;
+
+-- name: set_judged_version
+update videos set judged_version = %(version)s where id = %(id)s;
+
+-- name: to_hear_anew
+select id, coalesce(least(judged_version, index_version), 1) as version
+from videos
+where match_status in ('fingerprinted', 'matched', 'too_short')
+  and coalesce(least(judged_version, index_version), 1) < %(version)s
+  and (reason <> 'identical_file' or number is not null)
+  and (%(after_version)s::integer is null
+       or (coalesce(least(judged_version, index_version), 1), id) > (%(after_version)s, %(after_id)s))
+order by coalesce(least(judged_version, index_version), 1), id
+limit %(limit)s;
 
 -- name: move_copy
 update videos set original_video_id = %(original_id)s, reason_detail = %(reason_detail)s
