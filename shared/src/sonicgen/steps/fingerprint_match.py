@@ -44,7 +44,7 @@ from sonicgen.steps.retry_recording import FUNCTION, retry_recording
 from sonicgen.steps.search_index import packed_segments
 from sonicgen.steps.search_versions import ensure_comparable, search, versions_wanted
 from sonicgen.steps.services import Services
-from sonicgen.steps.standing_reviews import hold_to_reviews, keep_reviews, standing_reviews
+from sonicgen.steps.standing_reviews import hold_to_reviews
 from sonicgen.steps.tell_webhooks import enqueue
 from sonicgen.store import matches as match_store
 from sonicgen.store import postings, recordings
@@ -261,8 +261,7 @@ class Work:
             share=partial(share_within, fingerprint),
         )
         recording = recordings.get(self._database, self._id)
-        reviews = standing_reviews(self._database, self._id)
-        pairs = hold_to_reviews(reviews, ((known[match.recording], match) for match in found))
+        pairs = hold_to_reviews(self._database, self._id, ((known[match.recording], match) for match in found))
         found = [match for _, match in pairs]
         origins = Origins(self._database, self._services.settings, recording, fingerprint, pairs)
         verdict = judge(heard, found, known, self._services.settings.duplicate_coverage, origins.choose)
@@ -279,7 +278,6 @@ class Work:
         recordings.set_quality(connection, self._id, fingerprint.quality)
         recordings.set_judged_version(connection, self._id, fingerprint.version)
         match_store.replace(connection, self._id, [(other.id, match) for other, match in pairs], FUNCTION)
-        keep_reviews(connection, self._id, reviews)
         if verdict.indexed:
             whole = verdict.original is None
             peaks = fingerprint.peaks if whole else peaks_within(fingerprint, verdict.indexed)

@@ -20,12 +20,12 @@ from sonicgen.sound.spectrum import FRAMES_PER_SECOND
 from sonicgen.steps.retry_recording import retry_recording
 from sonicgen.steps.search_index import PostgresIndex
 from sonicgen.steps.services import Services
-from sonicgen.steps.standing_reviews import KIND, grounds_of
 from sonicgen.steps.tell_webhooks import enqueue
 from sonicgen.store import decisions, matches, postings, recordings
 from sonicgen.store.decisions import StoredDecision
 from sonicgen.store.matches import Review, StoredMatch
 
+KIND = "match_review"
 logger = logging.getLogger(__name__)
 
 
@@ -45,7 +45,14 @@ def review_match(services: Services, match_id: UUID, verdict: Review, *, reviewe
     match = matches.get(services.database, match_id)
     if match.review is not None:
         raise ConflictError(f"The match was {match.review} by {match.reviewed_by} before; take that back first.")
-    grounds = grounds_of(match, verdict, services.settings.false_positive_rate)
+    grounds = {
+        "verdict": verdict,
+        "false_positive_rate": services.settings.false_positive_rate,
+        "probability": match.probability,
+        "log10_chance": match.log10_chance,
+        "score": match.score,
+        "decision": str(match.decision),
+    }
     with services.database.transaction() as connection:
         subjects = [match.id, match.video_id, match.reference_id]
         decision = decisions.record(connection, KIND, subjects, decided_by=reviewed_by, thresholds=grounds)

@@ -134,11 +134,6 @@ def of(database: Database, video_id: UUID) -> list[StoredMatch]:
     return _read(database, "of", video_id)
 
 
-def within(connection: Connection, video_id: UUID) -> list[StoredMatch]:
-    """Return the same as `of`, as it stands within the caller's transaction."""
-    return [_match(row) for row in connection.execute(_SQL["of"], {"video_id": video_id})]
-
-
 def copies_of(database: Database, video_id: UUID) -> list[StoredMatch]:
     """Return where a recording was found in others, in the order of its own time."""
     return _read(database, "copies_of", video_id)
@@ -193,16 +188,6 @@ def set_review(connection: Connection, match_id: UUID, review: Review | None, re
     if row is None:
         raise NotFoundError(f"There is no match {match_id}; its recording may have been judged anew.")
     return _match(row)
-
-
-def restore_review(
-    connection: Connection, stored_id: UUID, match_id: UUID, review: Review, reviewed_by: str, reviewed_at: datetime
-) -> None:
-    """Give a match that was stored anew the identifier and the verdict that it had, in the caller's transaction."""
-    values = {
-        "id": stored_id, "match_id": match_id, "review": review, "reviewed_by": reviewed_by, "reviewed_at": reviewed_at
-    }  # fmt: skip
-    connection.execute(_SQL["restore_review"], values)
 
 
 def _read(database: Database, statement: str, video_id: UUID) -> list[StoredMatch]:

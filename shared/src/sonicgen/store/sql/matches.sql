@@ -57,7 +57,3 @@ update matches set review = %(review)s, reviewed_by = %(reviewed_by)s,
     reviewed_at = case when %(review)s::text is null then null else clock_timestamp() end
 where id = %(id)s
 returning *;
-
--- name: restore_review
-update matches set id = %(match_id)s, review = %(review)s, reviewed_by = %(reviewed_by)s, reviewed_at = %(reviewed_at)s
-where id = %(id)s;
