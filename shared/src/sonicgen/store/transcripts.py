@@ -67,7 +67,9 @@ def plan(
         "paid_seconds": paid_seconds,
         "omitted_seconds": omitted_seconds,
     }
-    row = connection.execute(_SQL["plan"], values).fetchone()
+    row = (
+        connection.execute(_SQL["plan"], values).fetchone() or connection.execute(_SQL["plan_anew"], values).fetchone()
+    )
     if row is None:
         return None
     connection.execute(_SQL["delete_sources"], {"id": row["id"]})

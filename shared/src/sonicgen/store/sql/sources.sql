@@ -22,7 +22,7 @@ select * from sources order by created_at desc, id desc limit %(limit)s;
 -- name: ensure
 insert into sources (id, kind, address, filters, poll_every_seconds)
 values (%(id)s, %(kind)s, %(address)s, %(filters)s, %(poll_every_seconds)s)
-on conflict (id) do nothing;
+on conflict do nothing;
 
 -- name: begin
 -- From the first page unless a page is left to go on with. The next look, an hour on, is the watchman: it is moved when

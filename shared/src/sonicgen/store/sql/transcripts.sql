@@ -1,17 +1,22 @@
 -- name: plan
--- What is under way or complete stays as it is: it was paid for. Only what came to nothing is planned anew.
+-- Without a target: two that plan at once meet at the primary key or at video_id, whichever comes first.
 insert into transcripts (
-    id, video_id, state, reason, reason_detail, parts, paid_seconds, inherited_seconds, omitted_seconds
+    id, video_id, state, parts, paid_seconds, inherited_seconds, omitted_seconds
 ) values (
-    %(id)s, %(video_id)s, 'planned', null, null, %(parts)s, %(paid_seconds)s, 0, %(omitted_seconds)s
+    %(id)s, %(video_id)s, 'planned', %(parts)s, %(paid_seconds)s, 0, %(omitted_seconds)s
 )
-on conflict (video_id) do update set
+on conflict do nothing
+returning *;
+
+-- name: plan_anew
+-- What is under way or complete stays as it is: it was paid for. Only what came to nothing is planned anew.
+update transcripts set
     state = 'planned', reason = null, reason_detail = null, provider = null, provider_id = null, submit_key = null,
-    audio_url = null, audio_object = null, raw_object = null, parts = excluded.parts, language = null,
-    speech_model = null, paid_seconds = excluded.paid_seconds, inherited_seconds = 0,
-    omitted_seconds = excluded.omitted_seconds, attempts = 0, submitted_at = null, next_poll_at = null,
+    audio_url = null, audio_object = null, raw_object = null, parts = %(parts)s, language = null,
+    speech_model = null, paid_seconds = %(paid_seconds)s, inherited_seconds = 0,
+    omitted_seconds = %(omitted_seconds)s, attempts = 0, submitted_at = null, next_poll_at = null,
     completed_at = null
-where transcripts.state in ('failed', 'skipped', 'over_budget')
+where video_id = %(video_id)s and state in ('failed', 'skipped', 'over_budget')
 returning *;
 
 -- name: delete_sources
