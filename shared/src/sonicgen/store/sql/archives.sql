@@ -152,4 +152,6 @@ select setval('videos_number_seq', greatest(
 ));
 
 -- name: count_on
-select setval(pg_get_serial_sequence(%(table)s, %(column)s), greatest(1, (select max({column}) from {table})));
+-- Never back: a number that was given once is not given again.
+select setval(s.name, greatest(1, (select max({column}) from {table}), pg_sequence_last_value(s.name)))
+from (select pg_get_serial_sequence(%(table)s, %(column)s)::regclass as name) s;
