@@ -49,12 +49,13 @@ class PostgresIndex:
         after: int | None = None,
         most_postings: int = MAXIMUM_POSTINGS_PER_KEY,
         version: int | None = None,
+        seconds: float | None = None,
     ) -> None:
         self._database = database
         self._after = after
         self._most_postings = most_postings
         self._version = version
-        self._seconds: float | None = None
+        self._seconds = seconds
         # A number is one fingerprint's for ever, so what was asked once stays true.
         self._asked, self._own = np.empty(0, np.int64), np.empty(0, np.int64)
 
@@ -114,7 +115,7 @@ class PostgresIndex:
         ]
 
     def indexed_seconds(self) -> float:
-        """Return how many seconds of sound the index holds; asked once."""
+        """Return how many seconds of sound the index holds; asked once, unless it was given."""
         if self._seconds is None:
             self._seconds = postings.indexed_seconds(self._database)
         return self._seconds

@@ -42,7 +42,7 @@ def search_all(database: Database, clip: Fingerprint, *, false_positive_rate: fl
     Of versions that the clip was not heard in, nothing is found. Raises UnavailableError.
     """
     seen = postings.state(database)
-    found = search(database, clip, seen.versions, false_positive_rate=false_positive_rate)
+    found = search(database, clip, seen.versions, false_positive_rate=false_positive_rate, seconds=seen.seconds)
     known = recordings.by_numbers(database, {match.recording for match in found})
     for _ in range(_MOST_LOOKS):
         now = postings.state(database)
@@ -64,10 +64,12 @@ def search(
     false_positive_rate: float,
     after: int | None = None,
     exclude: Collection[int] = (),
+    seconds: float | None = None,
 ) -> list[Match]:
     """Return the matches of a clip with recordings of these versions, the older versions' first.
 
-    `after` looks only at what was stored after that number; `exclude` are numbers that are left out.
+    `after` looks only at what was stored after that number; `exclude` are numbers that are left out; `seconds` is how
+    much sound the index holds, for whoever knows.
     """
     found: list[Match] = []
     is_mixed = len({*versions}) > 1
@@ -76,7 +78,7 @@ def search(
         if heard is None:
             log(logger, f"Fingerprints of version {version} are in the index and cannot be compared with this clip.")
             continue
-        index = PostgresIndex(database, after=after, version=version if is_mixed else None)
+        index = PostgresIndex(database, after=after, version=version if is_mixed else None, seconds=seconds)
         matches = find_matches(heard, index, false_positive_rate=false_positive_rate, exclude=exclude)
         found += matches if is_mixed else _of_version(database, matches, version)
     return found

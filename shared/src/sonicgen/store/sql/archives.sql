@@ -1,5 +1,6 @@
 -- name: begin_snapshot
-set transaction isolation level repeatable read read only;
+-- Providers end a statement after minutes; a table takes as long as it takes.
+set transaction isolation level repeatable read read only; set local statement_timeout = 0;
 
 -- name: migrations
 select name from schema_migrations order by name;
@@ -29,7 +30,7 @@ t.kind <> 'speaker'
 
 -- name: lock
 -- Nothing is stored, packed or removed until this transaction ends.
-select pg_advisory_xact_lock(7236837002), pg_advisory_xact_lock(7236837003);
+set local statement_timeout = 0; select pg_advisory_xact_lock(7236837002), pg_advisory_xact_lock(7236837003);
 
 -- name: stage
 create temporary table {stage} on commit drop as select {columns} from {table} with no data;
@@ -151,4 +152,6 @@ select setval('videos_number_seq', greatest(
 ));
 
 -- name: count_on
-select setval(pg_get_serial_sequence(%(table)s, %(column)s), greatest(1, (select max({column}) from {table})));
+-- Never back: a number that was given once is not given again.
+select setval(s.name, greatest(1, (select max({column}) from {table}), pg_sequence_last_value(s.name)))
+from (select pg_get_serial_sequence(%(table)s, %(column)s)::regclass as name) s;
