@@ -1,5 +1,6 @@
 -- name: plan
--- What is under way or complete stays as it is: it was paid for. Only what came to nothing is planned anew.
+-- What is under way or complete stays as it is: it was paid for. What came to nothing is planned anew, and so is what
+-- waits for others' words alone: the one it waits for may have been forgotten, and the recording decided anew.
 insert into transcripts (
     id, video_id, state, reason, reason_detail, parts, paid_seconds, inherited_seconds, omitted_seconds
 ) values (
@@ -12,6 +13,7 @@ on conflict (video_id) do update set
     omitted_seconds = excluded.omitted_seconds, attempts = 0, submitted_at = null, next_poll_at = null,
     completed_at = null
 where transcripts.state in ('failed', 'skipped', 'over_budget')
+   or (transcripts.state = 'waiting' and transcripts.provider_id is null)
 returning *;
 
 -- name: delete_sources
