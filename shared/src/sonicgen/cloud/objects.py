@@ -25,6 +25,8 @@ UPLOAD_CHUNK_BYTES = 8 << 20  # in memory at a time; a multiple of 256 KiB, as r
 READ_CHUNK_BYTES = 4 << 20  # fetched at a time: four minutes of mp3, a round trip each
 # An upload whose bytes changed on their way is refused: 'Provided CRC32C "…" doesn't match calculated CRC32C "…"'.
 _WRONG_SUM = re.compile(r"crc32c|md5|checksum|digest", re.IGNORECASE)
+# NUL, carriage return, line feed (Cloud Storage refuses the last two), and halves of characters.
+_NO_NAME = re.compile("[\0\r\n\ud800-\udfff]")
 RETRY_SECONDS = 30.0  # how long one request is tried; then the event comes back, which waits more cheaply
 
 Progress = Callable[[int, int], None]
@@ -297,6 +299,8 @@ def _own_errors(bucket: str, name: str | None = None) -> Iterator[None]:
     from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 
     place = f"gs://{bucket}/{name}" if name is not None else f"gs://{bucket}"
+    if _NO_NAME.search(place):
+        raise InputError(f"{place!a} is no place in Cloud Storage: it holds characters that no name has.")
     try:
         yield
     except InvalidResponse as error:
