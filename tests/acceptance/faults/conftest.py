@@ -117,7 +117,9 @@ def archive(proxies: Proxies, functions: Functions, database_url: str) -> Iterat
         make_topics(proxies.direct["PUBSUB_EMULATOR_HOST"])
         services = services_module.services()
         make_buckets(services)
-        made = World(services, provider, functions, Bus(proxies.direct["PUBSUB_EMULATOR_HOST"], name), database_url)
+        made = World(
+            services, provider, functions, Bus(proxies.direct["PUBSUB_EMULATOR_HOST"], name), database_url, postgres
+        )
         yield made
         made.bus.close()
         services.close()

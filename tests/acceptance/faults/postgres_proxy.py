@@ -28,6 +28,7 @@ class PostgresProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: set[socket.socket] = set()
         self._closed = False
+        self.sent_bytes = self.received_bytes = 0
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
@@ -79,6 +80,7 @@ class PostgresProxy:
                 data = client.recv(_PIECE_BYTES)
                 if not data:
                     return
+                self.sent_bytes += len(data)
                 statement = _statement(data)
                 if statement is not None:
                     place = f"postgres {statement}"
@@ -93,6 +95,7 @@ class PostgresProxy:
                 data = server.recv(_PIECE_BYTES)
                 if not data:
                     return
+                self.received_bytes += len(data)
                 if place is not None:
                     self._orders.passed(place)
                     place = None

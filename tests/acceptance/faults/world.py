@@ -39,6 +39,7 @@ from sonicgen.steps.add_recording import add_recording
 from sonicgen.steps.forget_recording import forget_recording
 from sonicgen.steps.services import WEBHOOK_HEADER, Services
 from sonicgen.store import recordings
+from tests.acceptance.faults.postgres_proxy import PostgresProxy
 from tests.cloud_fixture import PROJECT, TOPICS, Provider, line
 
 FUNCTIONS = {
@@ -159,9 +160,16 @@ class World:
     """One archive of a test: its services, its provider, and its bus."""
 
     def __init__(
-        self, services: Services, provider: Provider, functions: Functions, bus: Bus, database_url: str
+        self,
+        services: Services,
+        provider: Provider,
+        functions: Functions,
+        bus: Bus,
+        database_url: str,
+        postgres: PostgresProxy,
     ) -> None:
         self.database_url = database_url  # past the proxy
+        self._postgres = postgres
         self.services = services
         self.provider = provider
         self.functions = functions
@@ -173,6 +181,10 @@ class World:
         self.deliver: Deliver = functions.deliver
         self.answers_jobs = True
         self._answered: set[str] = set()
+
+    def database_bytes(self) -> tuple[int, int]:
+        """Return how many bytes went to Postgres and came from it so far."""
+        return self._postgres.sent_bytes, self._postgres.received_bytes
 
     def begin_anew(self) -> None:
         """Forget every recording, and what was set, ordered or under way before."""
