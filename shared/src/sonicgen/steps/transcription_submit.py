@@ -12,6 +12,7 @@ import hashlib
 import logging
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -120,8 +121,10 @@ def _plan(services: Services, recording: Recording) -> Transcript | None:
     with services.database.transaction() as connection:
         # Two recordings may each hold a stretch of the other's. One that waits for this one has no words to give: what
         # they have in common is sent with this one.
-        others = {match.reference_id for match in found}
-        waiting = {other for other in others if transcripts.awaits(connection, other, recording.id)}
+        others = {match.reference_id for match in found} | {recording.original_video_id}
+        waiting = {other for other in others if other and transcripts.awaits(connection, other, recording.id)}
+        if recording.original_video_id in waiting:
+            recording = replace(recording, original_video_id=None)
         plan = make_plan(recording, [match for match in found if match.reference_id not in waiting])
         parts = lay_out(plan.sent)
         made = transcripts.plan(
