@@ -13,10 +13,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import accuracy, backup, cold, console, embedder, identify, search, speeds, system, warps
+from bench import accuracy, backup, cold, console, embedder, faults, identify, search, speeds, system, warps
+from bench.load import run as load
 from bench.voices import compare
 
-NOT_BY_DEFAULT = ("table", "voices")
+NOT_BY_DEFAULT = ("table", "voices", "load", "faults")
 
 
 def main() -> None:
@@ -28,7 +29,7 @@ def main() -> None:
         "--share",
         type=float,
         default=1.0,
-        help="accuracy: ask about this share of the queries; backup: take this share of the recordings",
+        help="accuracy: ask about this share of the queries; backup: of the recordings; load: of the day",
     )
     parser.add_argument("--only", action="append", default=[], help="accuracy: run this adapter anew, keep the others")
     options = parser.parse_args()
@@ -48,6 +49,8 @@ def main() -> None:
         "hour": accuracy.measure_hour,
         "accuracy": partial(accuracy.measure_accuracy, options.queries, options.share, options.only),
         "voices": compare.measure_voices,
+        "faults": faults.measure_faults,
+        "load": partial(load.measure_load, options.share),
         "table": accuracy.write_table,
     }
     names = options.names or [name for name in measurements if name not in NOT_BY_DEFAULT]

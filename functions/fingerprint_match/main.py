@@ -7,6 +7,7 @@ from cloudevents.http import CloudEvent
 
 from sonicgen.events.objects import parse_object_event
 from sonicgen.steps.fingerprint_match import fingerprint_match, prepare
+from sonicgen.steps.read_event import read_event
 from sonicgen.steps.services import services
 
 prepare()
@@ -15,6 +16,6 @@ prepare()
 @functions_framework.cloud_event
 def main(event: CloudEvent) -> None:
     """Translate the event and run the step; what it raises makes the event come again."""
-    upload = parse_object_event(event)
+    upload = read_event(services(), "fingerprint_match", parse_object_event, event)
     if upload is not None:
         fingerprint_match(services(), upload)

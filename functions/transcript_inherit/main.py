@@ -8,6 +8,7 @@ from cloudevents.http import CloudEvent
 from sonicgen.events.transcript_ready import parse_transcript_ready
 from sonicgen.log import setup_logging
 from sonicgen.settings import settings
+from sonicgen.steps.read_event import read_event
 from sonicgen.steps.services import services
 from sonicgen.steps.transcript_inherit import transcript_inherit
 
@@ -17,4 +18,6 @@ setup_logging(settings().log_level)
 @functions_framework.cloud_event
 def main(event: CloudEvent) -> None:
     """Translate the event and run the step; what it raises makes the event come again."""
-    transcript_inherit(services(), parse_transcript_ready(event))
+    ready = read_event(services(), "transcript_inherit", parse_transcript_ready, event)
+    if ready is not None:
+        transcript_inherit(services(), ready)

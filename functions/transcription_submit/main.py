@@ -8,6 +8,7 @@ from cloudevents.http import CloudEvent
 from sonicgen.events.recording_fingerprinted import parse_recording_fingerprinted
 from sonicgen.log import setup_logging
 from sonicgen.settings import settings
+from sonicgen.steps.read_event import read_event
 from sonicgen.steps.services import services
 from sonicgen.steps.transcription_submit import transcription_submit
 
@@ -17,4 +18,6 @@ setup_logging(settings().log_level)
 @functions_framework.cloud_event
 def main(event: CloudEvent) -> None:
     """Translate the event and run the step; what it raises makes the event come again."""
-    transcription_submit(services(), parse_recording_fingerprinted(event))
+    decided = read_event(services(), "transcription_submit", parse_recording_fingerprinted, event)
+    if decided is not None:
+        transcription_submit(services(), decided)

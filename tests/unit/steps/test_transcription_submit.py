@@ -21,7 +21,7 @@ from sonicgen.errors import SettingsError, TransientError
 from sonicgen.events.recording_fingerprinted import RecordingFingerprinted
 from sonicgen.steps.services import Services
 from sonicgen.steps.transcription_submit import SETTLE_SECONDS, transcribe, transcription_submit
-from sonicgen.store import recordings, transcripts
+from sonicgen.store import matches, recordings, transcripts
 from tests.cloud_fixture import Provider
 from tests.unit.steps.conftest import Record, match
 
@@ -279,4 +279,38 @@ def test_two_at_once_do_not_both_fit_into_a_budget(
         made = list(pool.map(lambda recording: transcribe(services, recording.id), recorded))
     states = sorted(str(each.state) for each in made if each is not None)
     assert states == ["over_budget", "over_budget", "over_budget", "submitted"]
+    assert provider.posts == 1
+
+
+def test_a_stretch_is_sent_when_who_has_it_waits_for_this_recording(
+    services: Services, provider: Provider, record: Record
+) -> None:
+    """A whole recording and its excerpt, each found in the other; the excerpt was planned first, as the whole's."""
+    whole = record(10.0)
+    excerpt = record(8.0, (whole.id, match(0.0, 8.0, 1.0)), original=whole.id, reason=Reason.DUPLICATE)
+    with services.database.transaction() as connection:
+        matches.replace(connection, whole.id, [(excerpt.id, match(1.0, 9.0, 0.0))], "test")
+    first, second = transcribe(services, excerpt.id), transcribe(services, whole.id)
+    assert first is not None
+    assert second is not None
+    assert (first.state, first.paid_seconds) == (TranscriptState.WAITING, 0.0)
+    assert (second.state, second.paid_seconds) == (TranscriptState.SUBMITTED, pytest.approx(10.0, abs=0.1))
+    assert provider.posts == 1
+
+
+def test_a_copy_whose_original_is_forgotten_while_it_waits_is_sent_itself(
+    services: Services, provider: Provider, record: Record
+) -> None:
+    original = record(10.0)
+    copy = record(10.0, (original.id, match(0.0, 10.0, 0.0)), original=original.id, reason=Reason.DUPLICATE)
+    waiting = transcribe(services, copy.id)
+    assert waiting is not None
+    assert waiting.state is TranscriptState.WAITING
+    with services.database.transaction() as connection:
+        recordings.delete(connection, original.id)
+        recordings.finish(connection, copy.id, MatchStatus.FINGERPRINTED, Reason.NEW, duration_seconds=10.0)
+        matches.replace(connection, copy.id, [], "test")
+    sent = transcribe(services, copy.id)
+    assert sent is not None
+    assert (sent.state, sent.paid_seconds) == (TranscriptState.SUBMITTED, pytest.approx(10.0, abs=0.1))
     assert provider.posts == 1

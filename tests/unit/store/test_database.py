@@ -7,7 +7,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from sonicgen.errors import ConflictError, SettingsError, UnavailableError
+from sonicgen.errors import ConflictError, InputError, SettingsError, UnavailableError
 from sonicgen.store.database import Database
 
 
@@ -134,3 +134,11 @@ def test_no_more_connections_are_opened_than_allowed(
         with pytest.raises(UnavailableError, match="busy"), database.transaction():
             pass
         assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("value", ["a\0b", "\ud800", 2**70], ids=["NUL", "half a character", "too large"])
+def test_a_value_that_no_column_holds_is_the_callers(database: Database, value: object) -> None:
+    with pytest.raises(InputError), database.transaction() as connection:
+        connection.execute("update videos set title = %(v)s::text, size_bytes = %(v)s::text::bigint", {"v": value})
+    with database.transaction() as connection:
+        assert connection.execute("select 1 as one").fetchall() == [{"one": 1}]

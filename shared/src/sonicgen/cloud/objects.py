@@ -10,6 +10,7 @@ import base64
 import hashlib
 import io
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ from sonicgen.errors import ConflictError, InputError, NotFoundError, SonicGenEr
 
 UPLOAD_CHUNK_BYTES = 8 << 20  # in memory at a time; a multiple of 256 KiB, as resumable uploads need
 READ_CHUNK_BYTES = 4 << 20  # fetched at a time: four minutes of mp3, a round trip each
+# An upload whose bytes changed on their way is refused: 'Provided CRC32C "…" doesn't match calculated CRC32C "…"'.
+_WRONG_SUM = re.compile(r"crc32c|md5|checksum|digest", re.IGNORECASE)
+# NUL, carriage return, line feed (Cloud Storage refuses the last two), and halves of characters.
+_NO_NAME = re.compile("[\0\r\n\ud800-\udfff]")
 RETRY_SECONDS = 30.0  # how long one request is tried; then the event comes back, which waits more cheaply
 
 Progress = Callable[[int, int], None]
@@ -295,6 +300,8 @@ def _own_errors(bucket: str, name: str | None = None) -> Iterator[None]:
     from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 
     place = f"gs://{bucket}/{name}" if name is not None else f"gs://{bucket}"
+    if _NO_NAME.search(place):
+        raise InputError(f"{place!a} is no place in Cloud Storage: it holds characters that no name has.")
     try:
         yield
     except InvalidResponse as error:
@@ -317,6 +324,8 @@ def _by_status(status: int, place: str, message: str) -> SonicGenError:
     if status in (401, 403):
         # Not the message's fault, so it must come back once the rights are mended.
         return UnavailableError(f"This service may not use {place}; give its account the rights: {message}")
+    if status == 400 and _WRONG_SUM.search(message):
+        return UnavailableError(f"The bytes of {place} were damaged on their way; try again.")
     if 400 <= status < 500 and status not in (408, 429):
         return InputError(f"Cloud Storage refuses the request for {place}: {message}")
     return UnavailableError(f"Cloud Storage failed on {place} ({status}): {message}")

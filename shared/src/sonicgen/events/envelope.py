@@ -119,7 +119,7 @@ def _read_object(raw: object, whose: str) -> Mapping[str, Any]:
     if isinstance(raw, bytes | bytearray | str):
         try:
             raw = json.loads(raw)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"The {whose}'s data is not JSON.") from error
     if not isinstance(raw, Mapping):
         raise InputError(f"The {whose}'s data is no JSON object.")

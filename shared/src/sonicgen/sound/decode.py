@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -28,6 +28,10 @@ _PIPE_OPTIONS = {"probesize": "32768", "analyzeduration": "500000"}
 BUFFER_BYTES = 1 << 18  # one read: a file in a bucket answers large reads best
 # Formats that are lists of other files or a network session; only the bytes that were given may be read.
 _LIST_FORMATS = frozenset({"hls", "concat", "dash", "sdp", "rtsp", "webvtt", "srt", "ass", "tty"})
+# What a header may claim. Telephones have 8,000 Hz; a file of 2 MB that says 1 Hz would be made 11,025 times larger.
+_RATES_HZ = range(1_000, 1_000_001)
+# Decoding 48 h takes two minutes (1,360 × real time); a function has nine, and the index has room for 108 h of frames.
+LONGEST_SECONDS = 48 * 3600
 # A file is called truncated when it says it is longer than what came out of it by more than this.
 _MISSING_SECONDS, _MISSING_SHARE = 1.0, 0.02
 # Formats without a length: ffmpeg guesses it from the bit rate, which says nothing of damage.
@@ -134,11 +138,14 @@ class Decoder:
             self._read_length(container, stream, head)
             meter = QualityMeter()
             frames = self._frames(container, stream, source, meter)
-            for frame in _resampled(frames, self._rate_hz, self._block_samples):
+            for frame in _resampled(frames, self._rate_hz, self._block_samples, self._note_damage):
                 block = frame.to_ndarray()[0]
                 self.samples += len(block)
                 meter.hear(block)
                 yield block
+                if self.samples >= LONGEST_SECONDS * self._rate_hz:
+                    self.truncated = True
+                    break
             self.quality = meter.finish()
         if not self.samples:
             raise MediaError(Reason.NOT_AUDIO, "The file looks like audio, but no sound could be decoded from it.")
@@ -146,6 +153,9 @@ class Decoder:
         if self.duration_seconds is not None:
             missing = self.duration_seconds - seconds
             self.truncated |= missing > max(_MISSING_SECONDS, _MISSING_SHARE * self.duration_seconds)
+
+    def _note_damage(self) -> None:
+        self.truncated = True
 
     def _read_length(self, container: av.container.InputContainer, stream: av.AudioStream, head: bytes) -> None:
         formats = set(container.format.name.split(","))
@@ -174,6 +184,9 @@ class Decoder:
                 continue
             for frame in frames:
                 if isinstance(frame, av.AudioFrame) and frame.samples:
+                    if frame.sample_rate not in _RATES_HZ:
+                        self.truncated = True
+                        return
                     self.truncated |= frame.is_corrupt
                     meter.look(frame, codec)
                     yield frame
@@ -218,6 +231,11 @@ def _first_audio_stream(container: av.container.InputContainer) -> av.AudioStrea
         raise MediaError(Reason.NOT_AUDIO, "The file is a playlist or text, which holds no sound itself.")
     if container.streams.audio:
         stream = container.streams.audio[0]
+        stated_hz = stream.codec_context.sample_rate
+        if stated_hz and stated_hz not in _RATES_HZ:
+            raise MediaError(
+                Reason.NOT_AUDIO, f"The file says it has {stated_hz} samples a second, which no sound has."
+            )
         stream.codec_context.thread_type = "NONE"  # threads would hold many frames, and audio is not the bottleneck
         return stream
     is_picture = any(name.endswith("_pipe") or name in {"image2", "gif", "apng", "ico"} for name in formats)
@@ -277,19 +295,28 @@ class _Mixer:
             yield block
 
 
-def _resampled(frames: Iterator[av.AudioFrame], rate_hz: int, block_samples: int) -> Iterator[av.AudioFrame]:
-    """Yield the frames as mono float32 at one rate; a change of format in mid-stream starts a new mixer."""
+def _resampled(
+    frames: Iterator[av.AudioFrame], rate_hz: int, block_samples: int, note_damage: Callable[[], None]
+) -> Iterator[av.AudioFrame]:
+    """Yield the frames as mono float32 at one rate; a change of format in mid-stream starts a new mixer.
+
+    Where a header claims what cannot be mixed (no memory for its channels, a layout that is none) the sound ends.
+    """
     mixer: _Mixer | None = None
     current = None
     for frame in frames:
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if mixer is None or form != current:
-            if mixer is not None:
-                yield from mixer.finish()
-            mixer, current = _Mixer(frame, rate_hz, block_samples), form
-        yield from mixer.push(frame)
+        try:
+            if mixer is None or form != current:
+                if mixer is not None:
+                    yield from mixer.finish()
+                mixer, current = _Mixer(frame, rate_hz, block_samples), form
+            yield from mixer.push(frame)
+        except (av.error.FFmpegError, ValueError):
+            return note_damage()
     if mixer is not None:
         yield from mixer.finish()
+    return None
 
 
 def _has_length_header(head: bytes) -> bool:

@@ -20,7 +20,7 @@ from uuid import UUID
 from sonicgen.cloud.bus import publish_event
 from sonicgen.cloud.documents import clear_progress, report_progress
 from sonicgen.cloud.ledger_entry import Outcome
-from sonicgen.cloud.objects import ObjectReader, open_object
+from sonicgen.cloud.objects import ObjectReader, describe_object, open_object
 from sonicgen.cloud.once import Claim, run_once
 from sonicgen.domain.match import Decision, Match
 from sonicgen.domain.recording import MatchStatus, Reason, Recording, recording_id
@@ -135,6 +135,9 @@ class Work:
 
     def _claim_recording(self) -> Recording:
         upload = self._upload
+        if self._claim.attempts > 1 and recordings.find(self._database, self._id) is None:
+            # Forgotten while its event was on its way? Then it must not come to be again as one without an object.
+            describe_object(upload.bucket, upload.name, upload.generation)
         return recordings.claim(
             self._database,
             self._id,

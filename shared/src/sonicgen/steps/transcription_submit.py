@@ -12,6 +12,7 @@ import hashlib
 import logging
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -116,18 +117,23 @@ def _log_step(step: str) -> None:
 
 
 def _plan(services: Services, recording: Recording) -> Transcript | None:
-    plan = make_plan(recording, matches.of(services.database, recording.id))
-    parts = lay_out(plan.sent)
+    found = matches.of(services.database, recording.id)
     with services.database.transaction() as connection:
-        # Two recordings may each hold a stretch of the other's; the one that came later takes over.
-        sources = [s for s in plan.sources if not transcripts.awaits(connection, s.source_id, recording.id)]
+        # Two recordings may each hold a stretch of the other's. One that waits for this one has no words to give: what
+        # they have in common is sent with this one.
+        others = {match.reference_id for match in found} | {recording.original_video_id}
+        waiting = {other for other in others if other and transcripts.awaits(connection, other, recording.id)}
+        if recording.original_video_id in waiting:
+            recording = replace(recording, original_video_id=None)
+        plan = make_plan(recording, [match for match in found if match.reference_id not in waiting])
+        parts = lay_out(plan.sent)
         made = transcripts.plan(
             connection,
             recording.id,
             parts=parts,
             paid_seconds=submitted_seconds(parts),
             omitted_seconds=plan.omitted_seconds,
-            sources=sources,
+            sources=plan.sources,
         )
         return made or transcripts.lock(connection, recording.id)
 
@@ -219,8 +225,11 @@ def _cut(recording: Recording, transcript: Transcript, folder: Path) -> tuple[Pa
 def _keep(bucket: str, name: str, path: Path) -> None:
     try:
         upload_file(bucket, name, path, content_type="audio/flac")
-    except ConflictError:
-        describe_object(bucket, name)  # written by another version of the encoder: the same sound
+    except ConflictError as conflict:
+        try:
+            describe_object(bucket, name)  # written by another version of the encoder: the same sound
+        except NotFoundError:
+            raise conflict from None  # it was there a moment ago: to be written anew, not a failure for good
 
 
 def _digest(path: Path) -> str:

@@ -21,7 +21,7 @@ from psycopg.adapt import Dumper
 from psycopg.pq import Format, TransactionStatus
 from psycopg.rows import DictRow, dict_row
 
-from sonicgen.errors import ConflictError, SettingsError, UnavailableError
+from sonicgen.errors import ConflictError, InputError, SettingsError, UnavailableError
 
 Connection = psycopg.Connection[DictRow]
 
@@ -30,6 +30,9 @@ DEFAULT_CONNECTIONS = 8
 _CONNECT_SECONDS = 5
 _WAIT_SECONDS = 30.0  # for a free connection: longer than any of our transactions
 _MOVE_REFUSED = "SG001"  # raised by the trigger videos_check_move
+# What strangers may send and no column takes: numbers too large, characters of no alphabet. NUL is refused by psycopg
+# itself, without a code.
+_UNHOLDABLE = frozenset({"22003", "22021", "22P05"})
 _INT4_OID, _INT4_ARRAY_OID = 23, 1007
 _FLOAT4_OID, _FLOAT4_ARRAY_OID = 700, 1021
 
@@ -48,7 +51,8 @@ class Database:
     def transaction(self) -> Iterator[Connection]:
         """Run the block in one transaction on a connection of its own: all of it is kept, or nothing.
 
-        Raises UnavailableError when Postgres does not answer, ConflictError when somebody else wrote first.
+        Raises UnavailableError when Postgres does not answer, ConflictError when somebody else wrote first, InputError
+        for a value that no column can hold.
         """
         if not self._free.acquire(timeout=_WAIT_SECONDS):
             raise UnavailableError("All connections to the database are busy; try again.")
@@ -177,9 +181,13 @@ def _explained_errors() -> Iterator[None]:
         raise ConflictError(f"Somebody else changed the same thing first: {_first_line(error)}.") from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise UnavailableError(f"The database does not answer: {_first_line(error)}.") from error
+    except UnicodeEncodeError as error:
+        raise InputError(f"A text holds half a character, which the database cannot keep: {error.reason}.") from error
     except psycopg.Error as error:
         if error.sqlstate == _MOVE_REFUSED:
             raise ConflictError(_first_line(error)) from error
+        if error.sqlstate in _UNHOLDABLE or (isinstance(error, psycopg.DataError) and error.sqlstate is None):
+            raise InputError(f"The database cannot hold a value: {_first_line(error)}.") from error
         raise
 
 

@@ -9,14 +9,16 @@ on conflict do nothing
 returning *;
 
 -- name: plan_anew
--- What is under way or complete stays as it is: it was paid for. Only what came to nothing is planned anew.
+-- What is under way or complete stays as it is: it was paid for. What came to nothing is planned anew, and so is what
+-- waits for others' words alone: the one it waits for may have been forgotten, and the recording decided anew.
 update transcripts set
     state = 'planned', reason = null, reason_detail = null, provider = null, provider_id = null, submit_key = null,
     audio_url = null, audio_object = null, raw_object = null, parts = %(parts)s, language = null,
     speech_model = null, paid_seconds = %(paid_seconds)s, inherited_seconds = 0,
     omitted_seconds = %(omitted_seconds)s, attempts = 0, submitted_at = null, next_poll_at = null,
     completed_at = null
-where video_id = %(video_id)s and state in ('failed', 'skipped', 'over_budget')
+where video_id = %(video_id)s
+    and (state in ('failed', 'skipped', 'over_budget') or (state = 'waiting' and provider_id is null))
 returning *;
 
 -- name: delete_sources

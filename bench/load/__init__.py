@@ -1,0 +1,1 @@
+"""A day of a busy archive, compressed: `python -m bench load`."""
