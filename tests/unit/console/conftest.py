@@ -20,7 +20,7 @@ from google.api_core.exceptions import AlreadyExists
 from google.pubsub_v1 import PublisherClient
 
 from sonicgen import settings as settings_module
-from sonicgen.cloud import batches, bus, documents
+from sonicgen.cloud import bus, documents
 from sonicgen.cloud.objects import ensure_bucket
 from sonicgen.console.app import create_app
 from sonicgen.domain.recording import Recording
@@ -101,7 +101,6 @@ def console(
             yield Console(url, services, client, folder, pieces)
         bus.close()
         documents.close_client()
-        batches.close()
         settings_module.settings.cache_clear()
         services_module.services.cache_clear()
 
