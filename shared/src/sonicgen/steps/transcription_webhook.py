@@ -60,7 +60,7 @@ async def read_body(chunks: AsyncIterator[bytes]) -> bytes:
 async def transcription_webhook(services: Services, callback: Callback) -> tuple[str, int]:
     """Accept a callback; return the answer's text and status.
 
-    A coroutine, since callbacks come in bursts and each waits for the bus: 500 at once take a third of the processor
+    A coroutine, since callbacks come in bursts and each waits for the bus: 500 at once take half of the processor
     time that they take with a thread each (docs/transcripts.md).
     """
     if callback.method != "POST":
