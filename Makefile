@@ -10,8 +10,15 @@ FILES ?=
 run: $(VENV)/.installed-run
 	@$(BIN)/sonicgen demo $(FILES)
 
+# Two halves side by side: tests of parts compute, those of the whole mostly wait for processes that they started. What
+# the second half says is shown when the first is over.
+WHOLE := tests/acceptance tests/terraform tests/web
+PARTS := tests $(WHOLE:%=--ignore=%)
+
 test: $(VENV)/.installed-dev
-	@$(BIN)/pytest
+	@mkdir -p build; $(BIN)/pytest $(WHOLE) > build/test-whole.log 2>&1 & whole=$$!; \
+	  trap 'kill $$whole' INT TERM; $(BIN)/pytest $(PARTS); parts=$$?; \
+	  wait $$whole; whole=$$?; cat build/test-whole.log; exit $$((parts || whole))
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check .

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import httpx
+from google.pubsub_v1 import PublisherClient
 
 from sonicgen.local.postgres import LocalPostgres
 from sonicgen.local.supervisor import free_port
@@ -21,27 +19,12 @@ from sonicgen.store.database import Database
 from sonicgen.store.migrations import migrate
 from sonicgen.topology import topology
 from tools.build_bundles import build
-from tools.try_bundle import Installed, install, measure_start, serving
+from tools.function_requests import SECRET, ask
+from tools.try_bundle import install, measure_start, serving
 
 ROUNDS = 5
-SECRET = "of a measurement only"  # noqa: S105
-EVENTS = Path(__file__).parents[1] / "tests" / "events"
+_WHAT = "s until ready (median, best), of processor, MiB, answer"
 WORK = Path(__file__).parents[1] / "build" / "bench" / "bundles"
-# What a topic carries, as tests/events keeps it; what is told of exists nowhere, which is an answer too.
-REQUESTS = {
-    "channel-ingest": "channel_ingest_raw_push",
-    "clips-ready": "clips_ready_native",
-    "media-objects": "storage_notification_raw_push",
-    "recording-fingerprinted": "recording_fingerprinted_native",
-    "transcript-completed": "transcript_completed_native",
-    "transcript-ready": "transcript_ready_native",
-    "video-discovered": "video_discovered_native",
-}
-_EMPTY: dict[str, Any] = {
-    "path": "/projects/sonicgen-local/topics/maintenance",
-    "headers": {"content-type": "application/json"},
-    "body": {"message": {"data": "e30=", "messageId": "1", "publishTime": "2026-11-21T00:00:00Z"}, "subscription": "s"},
-}
 
 
 def measure_cold() -> dict[str, str]:
@@ -53,30 +36,17 @@ def measure_cold() -> dict[str, str]:
                 installed = install(bundle, Path(folder))
                 measure_start(installed)  # reads the files from disk
                 starts = [measure_start(installed) for _ in range(ROUNDS)]
-                answered = _answer(installed, environment)
+                with serving(installed, environment) as address:
+                    answer = ask(name, address)
             seconds = [start.seconds for start in starts]
+            processor = statistics.median(start.processor_seconds for start in starts)
             memory = statistics.median(start.memory_mib for start in starts)
-            median, best = statistics.median(seconds), min(seconds)
-            figures[f"{name}: s until ready (median, best), MiB, answer"] = (
-                f"{median:.2f}, {best:.2f}, {memory:.0f}, {answered}"
+            figures[f"{name}: {_WHAT}"] = (
+                f"{statistics.median(seconds):.2f}, {min(seconds):.2f}, {processor:.2f}, {memory:.0f}, "
+                f"{answer.status} after {answer.seconds:.1f} s"
             )
-            print(name, figures[f"{name}: s until ready (median, best), MiB, answer"], flush=True)
+            print(name, figures[f"{name}: {_WHAT}"], flush=True)
     return figures
-
-
-def _answer(installed: Installed, environment: dict[str, str]) -> str:
-    """Serve the function, send it a request that the cloud would send, and return status and seconds."""
-    topic = topology().functions[installed.name].topic
-    with serving(installed, environment) as address:
-        started = time.monotonic()
-        if topic is None:
-            answer = httpx.post(address, json={}, headers={"X-SonicGen-Webhook-Secret": "wrong"}, timeout=120)
-        else:
-            path = EVENTS / f"{REQUESTS.get(topic)}.json"
-            request = json.loads(path.read_text()) if path.exists() else _EMPTY
-            body = json.dumps(request["body"])
-            answer = httpx.post(address + request["path"], content=body, headers=request["headers"], timeout=120)
-        return f"{answer.status_code} after {time.monotonic() - started:.1f} s"
 
 
 @contextmanager
@@ -89,6 +59,7 @@ def _services() -> Iterator[dict[str, str]]:
         command = [sys.executable, "-m", "sonicgen.local.servers", folder, *map(str, ports)]
         servers = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
+            _create_topics(ports[1])
             yield {
                 "DATABASE_URL": postgres.url,
                 "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{ports[0]}",
@@ -99,3 +70,10 @@ def _services() -> Iterator[dict[str, str]]:
         finally:
             servers.terminate()
             servers.wait(20)
+
+
+def _create_topics(pubsub_port: int) -> None:
+    os.environ["PUBSUB_EMULATOR_HOST"] = f"127.0.0.1:{pubsub_port}"
+    with PublisherClient() as client:
+        for topic in topology().topics:
+            client.create_topic(name=client.topic_path("sonicgen-local", topic))

@@ -20,7 +20,7 @@ import pytest
 from google.api_core.exceptions import AlreadyExists
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 
-from sonicgen.cloud import batches, bus, documents
+from sonicgen.cloud import bus, documents
 from sonicgen.cloud.objects import ensure_bucket
 from sonicgen.local.supervisor import free_port
 from sonicgen.settings import read_settings
@@ -226,7 +226,6 @@ def make_services(
         services.close()
     bus.close()
     documents.close_client()
-    batches.close()
 
 
 @pytest.fixture

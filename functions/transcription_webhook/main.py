@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import functions_framework
-from flask import Request
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
 
 from sonicgen.steps.services import WEBHOOK_HEADER, services
-from sonicgen.steps.transcription_webhook import MAXIMUM_BODY_BYTES, Callback, prepare, transcription_webhook
+from sonicgen.steps.transcription_webhook import Callback, prepare, read_body, transcription_webhook
 
 prepare()
 
 
-@functions_framework.http
-def main(request: Request) -> tuple[str, int]:
+@functions_framework.aio.http
+async def main(request: Request) -> Response:
     """Translate the request and run the step; its text and status are the answer."""
-    body = request.stream.read(MAXIMUM_BODY_BYTES + 1)
+    body = await read_body(request.stream())
     secret = request.headers.get(WEBHOOK_HEADER, "")
-    return transcription_webhook(services(), Callback(request.method, secret, dict(request.args), body))
+    text, status = await transcription_webhook(
+        services(), Callback(request.method, secret, dict(request.query_params), body)
+    )
+    return Response(text, status)

@@ -58,6 +58,16 @@ locals {
       duration   = "300s"
       comparison = "COMPARISON_GT"
     }
+    "failed-jobs" = {
+      severity   = "ERROR"
+      filter     = "metric.type=\"run.googleapis.com/job/completed_execution_count\" AND resource.type=\"cloud_run_job\" AND metric.label.result=\"failed\""
+      aligner    = "ALIGN_SUM"
+      reducer    = "REDUCE_SUM"
+      group_by   = ["resource.label.job_name"]
+      threshold  = 0
+      duration   = "0s"
+      comparison = "COMPARISON_GT"
+    }
     "sweep-failures" = {
       severity   = "WARNING"
       filter     = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.metric["sweep_failures"].name}\" AND resource.type=\"cloud_run_revision\""

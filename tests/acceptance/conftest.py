@@ -69,7 +69,7 @@ class Cloud:
     def children(self, name: str) -> list[int]:
         """Return the process ids of a part: the program that the supervisor started under this name."""
         marks = {"postgres": "postgres", "servers": "sonicgen.local.servers", "inbox": "sonicgen.local.inbox",
-                 "console": "uvicorn", "fingerprint_match": "functions_framework"}  # fmt: skip
+                 "console": "uvicorn", "fingerprint_match": "fingerprint_match"}  # fmt: skip
         return [
             child.pid
             for child in psutil.Process(self.process.pid).children()

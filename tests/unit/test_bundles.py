@@ -21,17 +21,31 @@ from google.pubsub_v1 import PublisherClient, SubscriberClient
 from sonicgen.settings import REPOSITORY
 from sonicgen.steps.services import WEBHOOK_HEADER
 from sonicgen.topology import topology
-from tools.build_bundles import build, build_wheel, compile_wheel
-from tools.try_bundle import install, measure_start, serving
+from tools.build_bundles import build
+from tools.function_requests import REQUESTS, SECRET, ask
+from tools.try_bundle import install, link, measure_start, serving
 
-SECRET = "a secret of a callback"
+# The first test builds them all, and numba compiles: 25 s of processor time.
+pytestmark = pytest.mark.timeout(300)
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==(\S+)")
 
 
 @pytest.fixture(scope="module")
-def webhook(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every function's bundle, with machine code where it belongs."""
+    return build(list(topology().functions), tmp_path_factory.mktemp("bundles"))
+
+
+@pytest.fixture(scope="module")
+def webhook(bundles: dict[str, Path]) -> Path:
     """The smallest bundle."""
-    return build(["transcription_webhook"], tmp_path_factory.mktemp("bundles"))["transcription_webhook"]
+    return bundles["transcription_webhook"]
+
+
+def ensure_topic(path: str) -> None:
+    with PublisherClient() as client:
+        if path not in {each.name for each in client.list_topics(project="projects/sonicgen-local")}:
+            client.create_topic(name=path)
 
 
 def pins(path: Path) -> dict[str, str]:
@@ -96,7 +110,6 @@ def test_another_source_gives_another_name(webhook: Path, tmp_path: Path) -> Non
     assert manifest["transcription_webhook"] != f"functions/{webhook.name}"
 
 
-@pytest.mark.timeout(300)  # pip installs 60 packages
 def test_a_function_answers_from_its_bundle_in_a_clean_environment(
     webhook: Path, tmp_path: Path, emulators: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,9 +117,7 @@ def test_a_function_answers_from_its_bundle_in_a_clean_environment(
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulators["PUBSUB_EMULATOR_HOST"])
     topic = "projects/sonicgen-local/topics/transcript-completed"
     subscription = f"projects/sonicgen-local/subscriptions/test-{uuid4()}"
-    with PublisherClient() as client:
-        if topic not in {each.name for each in client.list_topics(project="projects/sonicgen-local")}:
-            client.create_topic(name=topic)
+    ensure_topic(topic)
     installed = install(webhook, tmp_path, compile_all=False)
     with SubscriberClient() as client:
         client.create_subscription(name=subscription, topic=topic)
@@ -120,16 +131,45 @@ def test_a_function_answers_from_its_bundle_in_a_clean_environment(
     assert measure_start(installed).seconds < 20
 
 
-@pytest.mark.timeout(300)  # numba compiles everything
-def test_machine_code_is_used_wherever_the_package_lies(tmp_path: Path) -> None:
+def test_every_function_has_a_request() -> None:
+    assert REQUESTS.keys() == topology().functions.keys()
+
+
+@pytest.mark.parametrize("name", topology().functions)
+def test_each_function_answers_from_its_bundle(
+    name: str,
+    bundles: dict[str, Path],
+    tmp_path: Path,
+    emulators: dict[str, str],
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the packages that its requirements name and no others."""
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulators["PUBSUB_EMULATOR_HOST"])
+    ensure_topic("projects/sonicgen-local/topics/transcript-completed")
+    installed = link(bundles[name], tmp_path)
+    environment = emulators | {"DATABASE_URL": database_url, "SONICGEN_WEBHOOK_SECRET": SECRET}
+    with serving(installed, environment) as address:
+        ask(name, address)
+
+
+def test_a_linked_environment_has_nothing_else(bundles: dict[str, Path], tmp_path: Path) -> None:
+    installed = link(bundles["transcript_inherit"], tmp_path)
+    code = "from importlib import metadata; print(*sorted(d.metadata['Name'] for d in metadata.distributions()))"
+    listed = subprocess.run([installed.python, "-c", code], capture_output=True, text=True, check=True, env={})
+    told = {re.sub(r"[-_.]+", "-", name).lower() for name in listed.stdout.split()}
+    assert told == {*pins(installed.folder / "requirements.txt"), "sonicgen"}
+    for module in ("av", "googleapiclient", "pinecone", "google.cloud.run_v2"):
+        assert subprocess.run([installed.python, "-c", f"import {module}"], capture_output=True, env={}).returncode == 1
+
+
+def test_machine_code_is_used_wherever_the_package_lies(bundles: dict[str, Path], tmp_path: Path) -> None:
     """Built for one folder, loaded in another: numba takes what was brought along and compiles nothing."""
-    wheel_folder, site = tmp_path / "wheel", tmp_path / "elsewhere"
-    wheel = build_wheel(wheel_folder)
-    compiled = compile_wheel(wheel)
-    for name, content in compiled.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    site = tmp_path / "elsewhere"
+    with zipfile.ZipFile(bundles["fingerprint_match"]) as file:
+        file.extractall(tmp_path)
+        compiled = [name for name in file.namelist() if name.startswith("compiled/")]
+    (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as file:
         file.extractall(site)
     code = (

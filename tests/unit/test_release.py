@@ -139,6 +139,27 @@ def test_a_failed_smoke_test_goes_back() -> None:
     assert "exit 1" in back
 
 
+@pytest.mark.parametrize(
+    ("applies", "passes", "asked"),
+    [(True, True, "release"), (True, False, "previous"), (False, True, "previous")],
+    ids=["all is well", "the smoke test fails", "what is applied stops halfway"],
+)
+def test_only_what_was_applied_whole_and_passed_stays(applies: bool, passes: bool, asked: str, tmp_path: Path) -> None:
+    """The build's own lines, with scripts in place of Terraform's and the smoke test's."""
+    (tmp_path / "infra" / "release").mkdir(parents=True)
+    (tmp_path / "build").mkdir()
+    apply = f'echo "$1" >> asked; [ "$1" != candidate ] || exit {0 if applies else 1}\n'
+    (tmp_path / "infra" / "release" / "apply.sh").write_text(apply)
+    (tmp_path / "infra" / "release" / "smoke_test.py").write_text(f"raise SystemExit({0 if passes else 1})\n")
+    codes = []
+    for step in build()["steps"]:
+        if step["id"] in ("apply", "smoke-test", "traffic"):
+            command = [step["entrypoint"], *(text.replace("$$", "$") for text in step["args"])]
+            codes.append(subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode)
+    assert (tmp_path / "asked").read_text().split() == ["candidate", asked]
+    assert codes == [0, 0, 0 if asked == "release" else 1]
+
+
 def test_the_database_is_told_to_the_migration_alone() -> None:
     assert [step["id"] for step in build()["steps"] if step.get("secretEnv")] == ["migrate"]
 

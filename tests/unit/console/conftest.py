@@ -20,7 +20,6 @@ from google.api_core.exceptions import AlreadyExists
 from google.pubsub_v1 import PublisherClient
 
 from sonicgen import settings as settings_module
-from sonicgen.cloud import batches
 from sonicgen.cloud.objects import ensure_bucket
 from sonicgen.console.app import create_app
 from sonicgen.domain.recording import Recording
@@ -100,7 +99,6 @@ def console(
         with _served() as url, httpx.Client(base_url=url, timeout=60) as client:
             yield Console(url, services, client, folder, pieces)
         services.close()
-        batches.close()
         settings_module.settings.cache_clear()
         services_module.services.cache_clear()
 

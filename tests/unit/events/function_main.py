@@ -10,13 +10,16 @@ from typing import Any
 import functions_framework
 
 from sonicgen.events.objects import parse_object_event
-from sonicgen.events.recording_fingerprinted import TYPE, parse_recording_fingerprinted
+from sonicgen.events.recording_fingerprinted import RecordingFingerprinted, parse_recording_fingerprinted
 
 
 @functions_framework.cloud_event  # type: ignore[untyped-decorator]  # it ships no types
 def note(event: Any) -> None:
     """Parse as the entries do and append the outcome to a file."""
-    if TYPE in (event["type"], ((event.data.get("message") or {}).get("attributes") or {}).get("ce-type")):
+    if RecordingFingerprinted.TYPE in (
+        event["type"],
+        ((event.data.get("message") or {}).get("attributes") or {}).get("ce-type"),
+    ):
         fingerprinted = parse_recording_fingerprinted(event)
         line: dict[str, Any] = {"data": fingerprinted.to_data(), "time": fingerprinted.time.isoformat()}
     else:

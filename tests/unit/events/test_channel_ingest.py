@@ -15,7 +15,7 @@ import pytest
 from sonicgen.domain.filters import Filters
 from sonicgen.domain.source import SourceKind
 from sonicgen.errors import InputError
-from sonicgen.events import channel_ingest, video_discovered
+from sonicgen.events import channel_ingest
 from sonicgen.events.channel_ingest import ChannelIngest, asked_for, parse_channel_ingest
 from sonicgen.events.video_discovered import VideoDiscovered, parse_video_discovered
 from tests.unit.events.test_recording_fingerprinted import faults
@@ -55,8 +55,8 @@ def schema(name: str) -> dict[str, Any]:
     [
         ("channel_ingest", REQUEST, channel_ingest.TYPE),
         ("channel_ingest", BARE_REQUEST, channel_ingest.TYPE),
-        ("video_discovered", VIDEO, video_discovered.TYPE),
-        ("video_discovered", BARE_VIDEO, video_discovered.TYPE),
+        ("video_discovered", VIDEO, VideoDiscovered.TYPE),
+        ("video_discovered", BARE_VIDEO, VideoDiscovered.TYPE),
     ],
 )
 def test_data_fits_the_schema(name: str, event: ChannelIngest | VideoDiscovered, kind: str) -> None:

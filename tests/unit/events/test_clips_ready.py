@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from sonicgen.errors import InputError
-from sonicgen.events.clips_ready import TYPE, ClipsReady, parse_clips_ready
+from sonicgen.events.clips_ready import ClipsReady, parse_clips_ready
 from tests.unit.events.test_recording_fingerprinted import faults
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -29,7 +29,13 @@ def test_it_survives_its_way_and_has_one_identity() -> None:
     assert ClipsReady.from_data({**READY.data, "new": 1}, NOW) == READY
     assert replace(READY, time=datetime.now(UTC), clips=9).id == READY.id
     assert len({READY.id, replace(READY, digest="x").id, replace(READY, recording_id=UUID(int=2)).id}) == 3
-    event = {"id": READY.id, "type": TYPE, "source": READY.source, "time": NOW.isoformat(), "data": dict(READY.data)}
+    event = {
+        "id": READY.id,
+        "type": READY.type,
+        "source": READY.source,
+        "time": NOW.isoformat(),
+        "data": dict(READY.data),
+    }
     assert parse_clips_ready(event) == READY
 
 

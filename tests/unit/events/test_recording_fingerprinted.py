@@ -17,7 +17,6 @@ from sonicgen.domain.match import Decision
 from sonicgen.domain.recording import MatchStatus, Reason
 from sonicgen.errors import InputError
 from sonicgen.events.recording_fingerprinted import (
-    TYPE,
     MatchSummary,
     RecordingFingerprinted,
     parse_recording_fingerprinted,
@@ -89,7 +88,7 @@ def test_the_schema_knows_all_codes() -> None:
     assert properties["status"]["enum"] == list(MatchStatus)
     assert properties["reason"]["enum"] == [*Reason, None]
     assert properties["matches"]["items"]["properties"]["decision"]["enum"] == list(Decision)
-    assert SCHEMA["$id"] == TYPE
+    assert SCHEMA["$id"] == RecordingFingerprinted.TYPE
 
 
 @pytest.mark.parametrize("event", [EVENT, BARE])

@@ -11,8 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import pytest
+from functions_framework import _function_registry
 from werkzeug.test import Client
 
+from sonicgen.errors import LocalError
 from sonicgen.local.function_host import GRACE_SECONDS, create_app
 from sonicgen.local.supervisor import free_port
 
@@ -50,6 +53,20 @@ def test_each_path_has_its_function(tmp_path: Path) -> None:
     answer = client.post("/second/hook")
     assert (answer.status_code, answer.json) == (202, {"asked": "/hook"})
     assert client.post("/third").status_code == 404
+
+
+COROUTINE = """
+import functions_framework.aio
+@functions_framework.aio.http
+async def main(request):
+    return "ok"
+"""
+
+
+def test_a_coroutine_has_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_function_registry, "ASGI_FUNCTIONS", set())
+    with pytest.raises(LocalError, match="shares_a_process"):
+        create_app([make(tmp_path, "alone", COROUTINE)])
 
 
 SLOW = """

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -14,25 +14,14 @@ from sonicgen.steps.pack_index import pack_index
 from sonicgen.steps.search_index import PostgresIndex
 from sonicgen.store import packed, postings, recordings
 from sonicgen.store.database import Database
+from tests.unit.steps.claimed import claim_one
 
 Row = tuple[int, int, int]  # key, number, frame
 RNG = np.random.default_rng(9)
 
 
 def store(database: Database, keys: NDArray[np.int32], frames: NDArray[np.int32]) -> tuple[UUID, int]:
-    recording_id = uuid4()
-    name = str(recording_id)
-    recordings.claim(
-        database,
-        recording_id,
-        title=name,
-        bucket="media",
-        object_name=name,
-        generation=1,
-        size_bytes=1,
-        md5=None,
-        content_type="audio/mpeg",
-    )
+    recording_id = claim_one(database)
     with database.transaction() as connection:
         number = postings.store(connection, recording_id, keys, frames, [(0, 0, b"peaks")], index_version=1)
     return recording_id, number

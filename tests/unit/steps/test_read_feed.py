@@ -16,7 +16,7 @@ from sonicgen.steps.services import Services
 from sonicgen.store import recordings, sources
 from tests.feed_site import Site, item, rss, serving_site
 from tests.sources_fixture import MakeServices, Topic
-from tests.unit.steps.test_channel_ingest import events, ingest, videos
+from tests.unit.steps.channel_ingest.ingest import events, ingest, videos
 
 
 @pytest.fixture

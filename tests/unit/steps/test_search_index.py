@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -22,6 +21,7 @@ from sonicgen.steps.search_index import PostgresIndex, packed_segments
 from sonicgen.store import postings, recordings
 from sonicgen.store.database import Database
 from tests.unit.sound.signals import at_speed, fingerprint_of, music, noise
+from tests.unit.steps.claimed import claim_one
 
 SONGS = [music(40.0, seed=300 + number) for number in range(4)]
 MADE = [fingerprint_of(song) for song in SONGS]
@@ -29,19 +29,7 @@ Build = Callable[..., Index]
 
 
 def store(database: Database, made: Fingerprint) -> int:
-    recording_id = uuid4()
-    name = str(recording_id)
-    recordings.claim(
-        database,
-        recording_id,
-        title=name,
-        bucket="media",
-        object_name=name,
-        generation=1,
-        size_bytes=1,
-        md5=None,
-        content_type="audio/mpeg",
-    )
+    recording_id = claim_one(database)
     keys, frames = index_landmarks(made.peaks)
     with database.transaction() as connection:
         number = postings.store(connection, recording_id, keys, frames, packed_segments(made.peaks), made.version)

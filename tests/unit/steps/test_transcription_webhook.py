@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import pytest
 
-from sonicgen.cloud import batches, bus
+from sonicgen.cloud import bus
 from sonicgen.events.transcript_completed import TranscriptCompleted
 from sonicgen.steps.services import Services
 from sonicgen.steps.transcription_webhook import MAXIMUM_BODY_BYTES, Callback, transcription_webhook
@@ -39,7 +40,7 @@ def call(
     """Return the status that a callback is answered with."""
     query = {} if key is None else {"submission": key}
     data = json.dumps(body).encode() if raw is None else raw
-    return transcription_webhook(services, Callback(method, secret, query, data))[1]
+    return asyncio.run(transcription_webhook(services, Callback(method, secret, query, data)))[1]
 
 
 def test_a_callback_goes_onto_the_bus(services: Services, completed: Listener) -> None:
@@ -79,7 +80,6 @@ def test_without_a_secret_it_is_to_come_again(make_services: Callable[..., Servi
 
 
 def test_when_the_bus_is_down_it_is_to_come_again(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    batches.close()
     bus.close()
     monkeypatch.setattr(bus, "CALL_SECONDS", 0.5)
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:9")

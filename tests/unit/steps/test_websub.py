@@ -21,7 +21,7 @@ from sonicgen.steps.services import Services
 from sonicgen.steps.websub import renew_subscriptions
 from sonicgen.store import quota, recordings, sources
 from tests.sources_fixture import MakeServices, Topic
-from tests.unit.steps.test_channel_ingest import ingest
+from tests.unit.steps.channel_ingest.ingest import ingest
 from tests.websub_hub import Hub, serving_hub
 from tests.youtube_server import CHANNEL_ID, KEY, PAYLOADS, YoutubeServer, make_channel, make_video, serving
 

@@ -1,6 +1,6 @@
 """A recording's fingerprint is stored and its matches decided: what the transcription waits for.
 
-The schema is `schemas/recording_fingerprinted.v1.json`. Within a version fields are only added, never changed.
+The schema is `schemas/recording_fingerprinted.v1.json`.
 """
 
 from __future__ import annotations
@@ -11,16 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
-from uuid import UUID, uuid5
+from uuid import UUID
 
-from sonicgen.domain.recording import RECORDING_NAMESPACE, MatchStatus, Reason
+from sonicgen.domain.recording import MatchStatus, Reason
 from sonicgen.errors import InputError
-from sonicgen.events.envelope import CloudEvent, open_envelope, read_id, require
-
-TYPE = "sonicgen.recording.fingerprinted.v1"
-SOURCE = "//sonicgen/fingerprint_match"
-
-_WHOSE = "event recording.fingerprinted"
+from sonicgen.events.envelope import read_id, require
+from sonicgen.events.own import OwnEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +33,11 @@ class MatchSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordingFingerprinted:
+class RecordingFingerprinted(OwnEvent):
     """A recording is decided: `original_id` when it is a copy, and the ranges of it that nothing known covers."""
+
+    TYPE = "sonicgen.recording.fingerprinted.v1"
+    SOURCE = "//sonicgen/fingerprint_match"
 
     recording_id: UUID
     status: MatchStatus
@@ -50,20 +49,10 @@ class RecordingFingerprinted:
     matches: tuple[MatchSummary, ...] = field(default_factory=tuple)
 
     @property
-    def id(self) -> str:
-        """The event's identity: the same decision has the same id, whichever attempt tells of it and when."""
+    def told(self) -> str:
+        """The same decision has the same id, whichever attempt tells of it and when."""
         told = json.dumps(self.to_data(), sort_keys=True, separators=(",", ":"))
-        return str(uuid5(RECORDING_NAMESPACE, f"{TYPE}\n{self.recording_id}\n{told}"))
-
-    @property
-    def type(self) -> str:
-        """The event's type and version."""
-        return TYPE
-
-    @property
-    def source(self) -> str:
-        """Who tells of it."""
-        return SOURCE
+        return f"{self.recording_id}\n{told}"
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -99,30 +88,24 @@ class RecordingFingerprinted:
         reason, original = data.get("reason"), data.get("original_id")
         duration = data.get("duration_seconds")
         try:
-            status = MatchStatus(require(data, "status", _WHOSE))
+            status = MatchStatus(require(data, "status", cls.whose()))
             known_reason = None if reason is None else Reason(reason)
         except ValueError as error:
-            raise InputError(f"The {_WHOSE} has an unknown status or reason: {error}.") from error
+            raise InputError(f"The {cls.whose()} has an unknown status or reason: {error}.") from error
         return cls(
-            recording_id=read_id(require(data, "recording_id", _WHOSE), "recording_id", _WHOSE),
+            recording_id=read_id(require(data, "recording_id", cls.whose()), "recording_id", cls.whose()),
             status=status,
             time=time,
             reason=known_reason,
-            original_id=None if original is None else read_id(original, "original_id", _WHOSE),
+            original_id=None if original is None else read_id(original, "original_id", cls.whose()),
             duration_seconds=None if duration is None else _read_number(duration, "duration_seconds"),
             novel_ranges=tuple(map(_read_range, _read_list(data, "novel_ranges"))),
             matches=tuple(map(_read_match, _read_list(data, "matches"))),
         )
 
 
-def parse_recording_fingerprinted(event: CloudEvent | Mapping[str, Any]) -> RecordingFingerprinted:
-    """Return the event of whatever it arrived in; raise InputError when it is another, or a broken one."""
-    envelope = open_envelope(event)
-    if envelope.event_type != TYPE:
-        raise InputError(f"An event of type {envelope.event_type} is no {TYPE}.")
-    if envelope.time is None:
-        raise InputError(f"The {_WHOSE} has no time.")
-    return RecordingFingerprinted.from_data(envelope.data, envelope.time)
+parse_recording_fingerprinted = RecordingFingerprinted.parse
+_WHOSE = RecordingFingerprinted.whose()
 
 
 def _read_match(item: object) -> MatchSummary:

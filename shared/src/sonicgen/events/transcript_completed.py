@@ -9,24 +9,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
-from uuid import UUID, uuid5
+from uuid import UUID
 
-from sonicgen.domain.recording import RECORDING_NAMESPACE
 from sonicgen.errors import InputError
-from sonicgen.events.envelope import CloudEvent, open_envelope
-
-TYPE = "sonicgen.transcript.completed.v1"
-SOURCE = "//sonicgen/transcription_webhook"
-
-_WHOSE = "event transcript.completed"
+from sonicgen.events.own import OwnEvent
 
 
 @dataclass(frozen=True, slots=True)
-class TranscriptCompleted:
+class TranscriptCompleted(OwnEvent):
     """A job is over, well or not.
 
     `provider_id` is the provider's name of it, `submit_key` ours; one of them is there.
     """
+
+    TYPE = "sonicgen.transcript.completed.v1"
+    SOURCE = "//sonicgen/transcription_webhook"
 
     time: datetime
     provider_id: str | None = None
@@ -34,20 +31,9 @@ class TranscriptCompleted:
     status: str = ""
 
     @property
-    def id(self) -> str:
-        """The event's identity: the same callback, however often it comes, has the same."""
-        told = f"{self.provider_id or ''}\n{self.submit_key or ''}\n{self.status}"
-        return str(uuid5(RECORDING_NAMESPACE, f"{TYPE}\n{told}"))
-
-    @property
-    def type(self) -> str:
-        """The event's type and version."""
-        return TYPE
-
-    @property
-    def source(self) -> str:
-        """Who tells of it."""
-        return SOURCE
+    def told(self) -> str:
+        """The same callback, however often it comes, has the same."""
+        return f"{self.provider_id or ''}\n{self.submit_key or ''}\n{self.status}"
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -63,11 +49,11 @@ class TranscriptCompleted:
         """Return the event of its data; raise InputError when it names no job. Unknown fields are ignored."""
         provider_id, key = data.get("provider_id"), data.get("submit_key")
         if not provider_id and not key:
-            raise InputError(f"The {_WHOSE} names neither a job nor a submission.")
+            raise InputError(f"The {cls.whose()} names neither a job nor a submission.")
         try:
             submit_key = None if key is None else UUID(str(key))
         except ValueError as error:
-            raise InputError(f"The submit_key of the {_WHOSE} is no UUID: {key!r}.") from error
+            raise InputError(f"The submit_key of the {cls.whose()} is no UUID: {key!r}.") from error
         return cls(
             time=time,
             provider_id=str(provider_id) if provider_id else None,
@@ -76,11 +62,4 @@ class TranscriptCompleted:
         )
 
 
-def parse_transcript_completed(event: CloudEvent | Mapping[str, Any]) -> TranscriptCompleted:
-    """Return the event of whatever it arrived in; raise InputError when it is another, or a broken one."""
-    envelope = open_envelope(event)
-    if envelope.event_type != TYPE:
-        raise InputError(f"An event of type {envelope.event_type} is no {TYPE}.")
-    if envelope.time is None:
-        raise InputError(f"The {_WHOSE} has no time.")
-    return TranscriptCompleted.from_data(envelope.data, envelope.time)
+parse_transcript_completed = TranscriptCompleted.parse

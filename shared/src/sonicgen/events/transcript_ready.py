@@ -1,6 +1,6 @@
 """A recording's transcript holds words, or other words than before: what speaker work, heirs and readers wait for.
 
-The schema is `schemas/transcript_ready.v1.json`. Within a version fields are only added, never changed.
+The schema is `schemas/transcript_ready.v1.json`.
 """
 
 from __future__ import annotations
@@ -9,22 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
-from uuid import UUID, uuid5
+from uuid import UUID
 
-from sonicgen.domain.recording import RECORDING_NAMESPACE
 from sonicgen.domain.transcript import TranscriptReason, TranscriptState
-from sonicgen.errors import InputError
-from sonicgen.events.envelope import CloudEvent, open_envelope, require
-
-TYPE = "sonicgen.transcript.ready.v1"
-SOURCE = "//sonicgen/transcription"
-
-_WHOSE = "event transcript.ready"
+from sonicgen.events.envelope import require
+from sonicgen.events.own import OwnEvent
 
 
 @dataclass(frozen=True, slots=True)
-class TranscriptReady:
+class TranscriptReady(OwnEvent):
     """A transcript is over: `state` says whether it holds words. `revision` counts each change of what it holds."""
+
+    TYPE = "sonicgen.transcript.ready.v1"
+    SOURCE = "//sonicgen/transcription"
 
     recording_id: UUID
     transcript_id: UUID
@@ -40,20 +37,9 @@ class TranscriptReady:
     utterances: int = 0
 
     @property
-    def id(self) -> str:
-        """The event's identity: the same revision in the same state has the same id, whoever tells of it."""
-        told = f"{self.transcript_id}\n{self.revision}\n{self.state}\n{self.reason}"
-        return str(uuid5(RECORDING_NAMESPACE, f"{TYPE}\n{told}"))
-
-    @property
-    def type(self) -> str:
-        """The event's type and version."""
-        return TYPE
-
-    @property
-    def source(self) -> str:
-        """Who tells of it."""
-        return SOURCE
+    def told(self) -> str:
+        """The same revision in the same state has the same id, whoever tells of it."""
+        return f"{self.transcript_id}\n{self.revision}\n{self.state}\n{self.reason}"
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -76,12 +62,12 @@ class TranscriptReady:
     def from_data(cls, data: Mapping[str, Any], time: datetime) -> Self:
         """Return the event of its data; raise InputError naming what is wrong. Unknown fields are ignored."""
         reason = data.get("reason")
-        try:
+        with cls.refusing():
             return cls(
-                recording_id=UUID(str(require(data, "recording_id", _WHOSE))),
-                transcript_id=UUID(str(require(data, "transcript_id", _WHOSE))),
-                state=TranscriptState(require(data, "state", _WHOSE)),
-                revision=int(require(data, "revision", _WHOSE)),
+                recording_id=UUID(str(require(data, "recording_id", cls.whose()))),
+                transcript_id=UUID(str(require(data, "transcript_id", cls.whose()))),
+                state=TranscriptState(require(data, "state", cls.whose())),
+                revision=int(require(data, "revision", cls.whose())),
                 time=time,
                 reason=None if reason is None else TranscriptReason(reason),
                 provider=data.get("provider"),
@@ -91,15 +77,6 @@ class TranscriptReady:
                 speakers=tuple(map(str, data.get("speakers") or ())),
                 utterances=int(data.get("utterances") or 0),
             )
-        except (ValueError, TypeError) as error:
-            raise InputError(f"The {_WHOSE} holds something unknown: {error}.") from error
 
 
-def parse_transcript_ready(event: CloudEvent | Mapping[str, Any]) -> TranscriptReady:
-    """Return the event of whatever it arrived in; raise InputError when it is another, or a broken one."""
-    envelope = open_envelope(event)
-    if envelope.event_type != TYPE:
-        raise InputError(f"An event of type {envelope.event_type} is no {TYPE}.")
-    if envelope.time is None:
-        raise InputError(f"The {_WHOSE} has no time.")
-    return TranscriptReady.from_data(envelope.data, envelope.time)
+parse_transcript_ready = TranscriptReady.parse

@@ -1,6 +1,6 @@
 """A source brought a video that was not known: what the download waits for.
 
-The schema is `schemas/video_discovered.v1.json`. Within a version fields are only added, never changed.
+The schema is `schemas/video_discovered.v1.json`.
 """
 
 from __future__ import annotations
@@ -9,24 +9,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
-from uuid import UUID, uuid5
+from uuid import UUID
 
-from sonicgen.domain.recording import RECORDING_NAMESPACE
 from sonicgen.errors import InputError
-from sonicgen.events.envelope import CloudEvent, open_envelope, read_id, read_time, require
-
-TYPE = "sonicgen.video.discovered.v1"
-SOURCE = "//sonicgen/channel_ingest"
-
-_WHOSE = "event video.discovered"
+from sonicgen.events.envelope import read_id, read_time, require
+from sonicgen.events.own import OwnEvent
 
 
 @dataclass(frozen=True, slots=True)
-class VideoDiscovered:
+class VideoDiscovered(OwnEvent):
     """A video is known and its download may begin.
 
     `round` counts how often it was asked for anew (a retry by hand), so that the ledger lets it in again.
     """
+
+    TYPE = "sonicgen.video.discovered.v1"
+    SOURCE = "//sonicgen/channel_ingest"
 
     video_id: UUID
     url: str
@@ -39,19 +37,9 @@ class VideoDiscovered:
     round: int = 0
 
     @property
-    def id(self) -> str:
-        """The event's identity: a video is discovered once, whoever tells of it and how often."""
-        return str(uuid5(RECORDING_NAMESPACE, f"{TYPE}\n{self.video_id}\n{self.round}"))
-
-    @property
-    def type(self) -> str:
-        """The event's type and version."""
-        return TYPE
-
-    @property
-    def source(self) -> str:
-        """Who tells of it."""
-        return SOURCE
+    def told(self) -> str:
+        """A video is discovered once, whoever tells of it and how often."""
+        return f"{self.video_id}\n{self.round}"
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -73,27 +61,20 @@ class VideoDiscovered:
         """Return the event of its data; raise InputError naming what is missing. Unknown fields are ignored."""
         source, duration, asked = data.get("source_id"), data.get("duration_seconds"), data.get("round", 0)
         if duration is not None and (isinstance(duration, bool) or not isinstance(duration, int | float)):
-            raise InputError(f"The duration_seconds of the {_WHOSE} is no number.")
+            raise InputError(f"The duration_seconds of the {cls.whose()} is no number.")
         if isinstance(asked, bool) or not isinstance(asked, int):
-            raise InputError(f"The round of the {_WHOSE} is no whole number.")
+            raise InputError(f"The round of the {cls.whose()} is no whole number.")
         return cls(
-            video_id=read_id(require(data, "video_id", _WHOSE), "video_id", _WHOSE),
-            url=str(require(data, "url", _WHOSE)),
+            video_id=read_id(require(data, "video_id", cls.whose()), "video_id", cls.whose()),
+            url=str(require(data, "url", cls.whose())),
             title=str(data.get("title") or ""),
             time=time,
             youtube_id=data.get("youtube_id") or None,
-            source_id=None if source is None else read_id(source, "source_id", _WHOSE),
+            source_id=None if source is None else read_id(source, "source_id", cls.whose()),
             duration_seconds=None if duration is None else float(duration),
             published_at=read_time(str(data.get("published_at") or "")),
             round=asked,
         )
 
 
-def parse_video_discovered(event: CloudEvent | Mapping[str, Any]) -> VideoDiscovered:
-    """Return the event of whatever it arrived in; raise InputError when it is another, or a broken one."""
-    envelope = open_envelope(event)
-    if envelope.event_type != TYPE:
-        raise InputError(f"An event of type {envelope.event_type} is no {TYPE}.")
-    if envelope.time is None:
-        raise InputError(f"The {_WHOSE} has no time.")
-    return VideoDiscovered.from_data(envelope.data, envelope.time)
+parse_video_discovered = VideoDiscovered.parse

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 # The first start initialises the database and compiles the signal processing; 5 s and 20 s were seen on two cores.
 READY_SECONDS = 120.0
-# How many events and requests the light functions answer at a time, all together; they wait more than they work. 500
-# callbacks at once, p99: 0.57 s with 4 threads, 0.41 s with 16, 0.30 s with 64 (two cores, busy with other work), as
-# what waits at the same time is published together.
-LIGHT_THREADS = 64
+# How many events and requests the light functions answer at a time, all together: what the bus gives them at once
+# (`at_once` in topology.json, 19 in all), and callers of those that are called over HTTP.
+LIGHT_THREADS = 32
+
+# What the provider calls has a process of its own, so that a burst of callbacks waits for no other function's work.
+CALLBACK_FUNCTION = "transcription_webhook"
 
 Say = Callable[[str], None]
 
@@ -61,10 +63,10 @@ def running(settings: Settings, say: Say = lambda _: None) -> Iterator[System]:
         stack.callback(crew.stop)
         environment = _start_servers(crew, folder, settings, say)
         os.environ.update(environment)
-        light_port = free_port()
-        callbacks = _callback_environment(read_settings(), light_port)
+        callback_port = free_port()
+        callbacks = _callback_environment(read_settings(), callback_port)
         os.environ.update(callbacks)
-        _start_programs(crew, folder, read_settings(), light_port, say)
+        _start_programs(crew, folder, read_settings(), callback_port, say)
         folder.write_addresses(environment | callbacks)
         scheduler = _start_scheduler(settings)
         stack.callback(scheduler.stop)
@@ -168,7 +170,7 @@ def _start_embedder(crew: Crew, settings: Settings, addresses: dict[str, str]) -
     return {"SONICGEN_EMBEDDER_URL": f"http://{HOST}:{port}"}
 
 
-def _callback_environment(settings: Settings, light_port: int) -> dict[str, str]:
+def _callback_environment(settings: Settings, callback_port: int) -> dict[str, str]:
     """Return where the stand-in tells of transcripts that are over, and the secret that it proves itself with.
 
     AssemblyAI itself cannot reach this machine: unless an address is set that it can, it is asked instead.
@@ -176,7 +178,7 @@ def _callback_environment(settings: Settings, light_port: int) -> dict[str, str]
     if settings.transcription_provider != "local" or settings.webhook_url is not None:
         return {}
     return {
-        "SONICGEN_WEBHOOK_URL": f"http://{HOST}:{light_port}/transcription_webhook/",
+        "SONICGEN_WEBHOOK_URL": f"http://{HOST}:{callback_port}/",
         "SONICGEN_WEBHOOK_SECRET": secrets.token_urlsafe(32),
     }
 
@@ -191,7 +193,7 @@ def _start_scheduler(settings: Settings) -> Scheduler:
     return scheduler
 
 
-def _start_programs(crew: Crew, folder: DataFolder, settings: Settings, light_port: int, say: Say) -> None:
+def _start_programs(crew: Crew, folder: DataFolder, settings: Settings, callback_port: int, say: Say) -> None:
     # Imported here: the clients read the emulators' addresses from the environment that was just set.
     from sonicgen.local.topology import light_functions, provision, triggers
     from sonicgen.store.database import Database
@@ -205,10 +207,14 @@ def _start_programs(crew: Crew, folder: DataFolder, settings: Settings, light_po
         if not trigger.is_light:
             port = free_port()
             endpoints[trigger.function] = f"http://{HOST}:{port}"
-            children.append((crew.start(_function(settings.functions_dir / trigger.function, port, workers)), port))
-    if light := light_functions(workers):
-        endpoints |= {name: f"http://{HOST}:{light_port}/{name}" for name in light}
-        children.append((crew.start(_light_functions(settings.functions_dir, light, light_port)), light_port))
+            program = _computing_function(settings.functions_dir / trigger.function, port, workers)
+            children.append((crew.start(program), port))
+    light_port, light = free_port(), light_functions(workers)
+    endpoints |= {name: f"http://{HOST}:{light_port}/{name}" for name in light}
+    children.append((crew.start(_light_functions(settings.functions_dir, light, light_port)), light_port))
+    if settings.transcription_provider is not None:
+        program = _function(settings.functions_dir / CALLBACK_FUNCTION, callback_port, "http")
+        children.append((crew.start(program), callback_port))
     say("page")
     console = (
         sys.executable, "-m", "uvicorn", "sonicgen.console.app:create_app", "--factory",
@@ -240,21 +246,22 @@ def _light_functions(folder: Path, names: tuple[str, ...], port: int) -> Program
     return Program("functions", command, environment={"THREADS": str(LIGHT_THREADS), "MALLOC_ARENA_MAX": "2"})
 
 
-def _function(folder: Path, port: int, workers: int) -> Program:
+def _function(folder: Path, port: int, signature: str, **environment: str) -> Program:
     command = (
         sys.executable, "-m", "functions_framework", "--target", "main", "--source", str(_source(folder)),
-        "--signature-type", "cloudevent", "--host", HOST, "--port", str(port),
+        "--signature-type", signature, "--host", HOST, "--port", str(port),
     )  # fmt: skip
+    # Few arenas: by default every thread of the clients keeps one of its own.
+    return Program(folder.name, command, environment={"MALLOC_ARENA_MAX": "2", **environment})
+
+
+def _computing_function(folder: Path, port: int, workers: int) -> Program:
     # One event a worker: fingerprinting is arithmetic, and threads would only share one core between several events.
-    # Few arenas, and large arrays given back when they are freed: by default every thread of the clients keeps an arena
-    # of its own, and the allocator learns to keep what was once freed, tens of MB each after a recording of hours.
-    environment = {
-        "WORKERS": str(workers),
-        "THREADS": "1",
-        "MALLOC_ARENA_MAX": "2",
-        "MALLOC_MMAP_THRESHOLD_": str(4 * 2**20),
-    }
-    return Program(folder.name, command, environment=environment)
+    # Large arrays are given back when they are freed: the allocator learns to keep what was once freed, tens of MB each
+    # after a recording of hours.
+    return _function(
+        folder, port, "cloudevent", WORKERS=str(workers), THREADS="1", MALLOC_MMAP_THRESHOLD_=str(4 * 2**20)
+    )
 
 
 def _answers(port: int) -> bool:

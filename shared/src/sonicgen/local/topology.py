@@ -42,7 +42,9 @@ def triggers(workers: int) -> tuple[Trigger, ...]:
 
 def light_functions(workers: int) -> tuple[str, ...]:
     """Return the functions that share one process."""
-    return (*(trigger.function for trigger in triggers(workers) if trigger.is_light), *topology().http_functions)
+    known = topology()
+    called = (name for name in known.http_functions if known.functions[name].shares_a_process)
+    return (*(trigger.function for trigger in triggers(workers) if trigger.is_light), *called)
 
 
 def provision(settings: Settings, endpoints: Mapping[str, str], workers: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -47,8 +47,22 @@ def prepare() -> None:
     setup_logging(settings().log_level)
 
 
-def transcription_webhook(services: Services, callback: Callback) -> tuple[str, int]:
-    """Accept a callback; return the answer's text and status."""
+async def read_body(chunks: AsyncIterator[bytes]) -> bytes:
+    """Return a body that comes in chunks, up to one byte more than a callback may have; the rest is left."""
+    body = b""
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > MAXIMUM_BODY_BYTES:
+            break
+    return body[: MAXIMUM_BODY_BYTES + 1]
+
+
+async def transcription_webhook(services: Services, callback: Callback) -> tuple[str, int]:
+    """Accept a callback; return the answer's text and status.
+
+    A coroutine, since callbacks come in bursts and each waits for the bus: 500 at once take half of the processor
+    time that they take with a thread each (docs/transcripts.md).
+    """
     if callback.method != "POST":
         return "only POST", 405
     secret = services.settings.webhook_secret
@@ -63,7 +77,7 @@ def transcription_webhook(services: Services, callback: Callback) -> tuple[str, 
         log(logger, "A callback that names no job was refused.", level=logging.WARNING)
         return "names no transcript", 400
     try:
-        publish_soon(TOPIC, event)
+        await publish_soon(TOPIC, event)
     except SonicGenError as error:
         log(logger, "A callback could not be put on the bus.", level=logging.ERROR, error=str(error))
         return "try again", 503

@@ -24,6 +24,28 @@ class Card:
     likeness: Likeness
 
 
+class CardEncoder:
+    """What an encoder says of itself when a card describes its model; how it computes is a subclass's own."""
+
+    def __init__(self, card: Card) -> None:
+        self._card = card
+
+    @property
+    def model(self) -> VoiceModel:
+        """Which model this is."""
+        return self._card.model
+
+    @property
+    def calibration(self) -> Calibration:
+        """What its cosines say."""
+        return self._card.calibration
+
+    @property
+    def likeness(self) -> Likeness:
+        """What its windows of one voice are like."""
+        return self._card.likeness
+
+
 def read_card(weights: Path, description: Path) -> Card:
     """Return the card of a model; its version is drawn from the weights.
 

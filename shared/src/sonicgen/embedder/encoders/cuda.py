@@ -18,14 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sonicgen.domain.voice import VoiceModel
 from sonicgen.embedder.encoders import ecapa, fbank
 from sonicgen.embedder.encoders.batches import Wave, arranged
-from sonicgen.embedder.encoders.card import Card
+from sonicgen.embedder.encoders.card import Card, CardEncoder
 from sonicgen.embedder.encoders.conversion import network_of
 from sonicgen.errors import SettingsError
-from sonicgen.voices.clusters import Likeness
-from sonicgen.voices.encoder import Calibration
 
 # Batches are filled up to one of these with silence, whose vectors are thrown away: a graph knows one shape only.
 BATCHES = (1, 8, 32, 128)
@@ -43,11 +40,11 @@ class _Graph:
     vectors: Tensor
 
 
-class CudaEncoder:
+class CudaEncoder(CardEncoder):
     """An encoder on one GPU (or, without graphs, on whatever device torch knows)."""
 
     def __init__(self, network: torch.nn.Module, card: Card, *, device: str = "cuda", has_graphs: bool = True) -> None:
-        self._card = card
+        super().__init__(card)
         self._device = torch.device(device)
         self._has_graphs = has_graphs
         self._network = network.to(self._device, torch.bfloat16).eval()
@@ -57,24 +54,9 @@ class CudaEncoder:
         self._lock = Lock()  # graphs write to memory of their own
 
     @property
-    def model(self) -> VoiceModel:
-        """Which model this is."""
-        return self._card.model
-
-    @property
     def backend(self) -> str:
         """What runs it."""
         return f"torch-bfloat16-{self._device.type}{'-graphs' if self._has_graphs else ''}"
-
-    @property
-    def calibration(self) -> Calibration:
-        """What its cosines say."""
-        return self._card.calibration
-
-    @property
-    def likeness(self) -> Likeness:
-        """What its windows of one voice are like."""
-        return self._card.likeness
 
     def embed(self, windows: Iterable[Wave]) -> NDArray[np.float32]:
         """Return a unit vector for each window of mono speech at 16 kHz, in order."""

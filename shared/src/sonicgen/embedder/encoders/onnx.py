@@ -11,46 +11,28 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from sonicgen.domain.voice import VoiceModel
 from sonicgen.embedder.encoders.batches import Features, Wave, embed_in_batches
-from sonicgen.embedder.encoders.card import Card, read_card
+from sonicgen.embedder.encoders.card import Card, CardEncoder, read_card
 from sonicgen.errors import SettingsError
-from sonicgen.voices.clusters import Likeness
-from sonicgen.voices.encoder import Calibration
 
 SMALL = "ecapa-small"
 
 
-class OnnxEncoder:
+class OnnxEncoder(CardEncoder):
     """An encoder in a file; one session, made at first use, for all threads."""
 
     def __init__(self, weights: Path, card: Card, *, arithmetic: str = "float32", threads: int = 1) -> None:
         self._weights = weights
-        self._card = card
+        super().__init__(card)
         self._arithmetic = arithmetic
         self._threads = threads
         self._session: onnxruntime.InferenceSession | None = None
         self._opening = Lock()
 
     @property
-    def model(self) -> VoiceModel:
-        """Which model this is."""
-        return self._card.model
-
-    @property
     def backend(self) -> str:
         """What runs it."""
         return f"onnxruntime-{self._arithmetic}-cpu"
-
-    @property
-    def calibration(self) -> Calibration:
-        """What its cosines say."""
-        return self._card.calibration
-
-    @property
-    def likeness(self) -> Likeness:
-        """What its windows of one voice are like."""
-        return self._card.likeness
 
     def embed(self, windows: Iterable[Wave]) -> NDArray[np.float32]:
         """Return a unit vector for each window of mono speech at 16 kHz, in order."""
