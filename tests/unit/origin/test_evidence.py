@@ -27,8 +27,8 @@ def days(count: float) -> datetime:
 @st.composite
 def traits(draw: st.DrawFn) -> Traits:
     quality = st.builds(
-        Quality, st.floats(3_000, 22_000), st.floats(0, 0.1), st.floats(-60, 0), st.just(44_100), st.sampled_from(["mp3float", "opus", "aac"]),
-        st.booleans(),
+        Quality, st.floats(3_000, 22_000), st.floats(0, 0.1), st.floats(-60, 0), st.just(44_100),
+        st.sampled_from(["mp3float", "opus", "aac"]), st.booleans(),
     )  # fmt: skip
     moments = st.floats(0, 100).map(days)
     return Traits(

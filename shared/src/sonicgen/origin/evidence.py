@@ -32,10 +32,10 @@ _NOISE_PER_DB, _NOISE_MOST = 0.25, 3.0
 _NOISE_LEAST_DB = 3.0  # copies at 128 kb/s and their sources differ by up to 1 dB
 _CLIPPED_MOST, _CLIPPED_LEAST_SHARE = 1.0, 1e-4
 # What is measured over a whole recording says less of an excerpt the shorter it is: it is other sound, and the pauses
-# of three minutes are not those of one. Parts of 36 real recordings differ from the whole by 3 dB and more in 15 % of cases at
-# four fifths of it, in 28 % at the half, in 37 % at a third (there up to 33 dB; bench/origin.py's material). Noise and
-# clipping count in full up to a quarter more, not at all from half as long again on; the spectrum's reach, which
-# depends less on what is played, counts half from twice as long on, so that no sound outweighs being the whole.
+# of three minutes are not those of one. Parts of 36 real recordings are 3 dB and more from the whole in 15 % of cases
+# at four fifths of it, in 28 % at the half, in 37 % at a third (there up to 33 dB). Noise and clipping count in full up
+# to a quarter more, not at all from three fifths more on; the spectrum's reach, which depends less on what is played,
+# counts half from twice as long on, so that no sound outweighs being the whole.
 _COMPARABLE_FROM, _COMPARABLE_TO = 1.25, 1.6
 _LOSSLESS = 0.3  # anything can be saved as FLAC
 _FASTER = 0.7  # material is sped up more often than slowed down

@@ -40,6 +40,7 @@ from sonicgen.sound.landmarks import index_landmarks
 from sonicgen.sound.stretches import peaks_within, share_within
 from sonicgen.steps.origin_changes import Succession, by_person, carry_out
 from sonicgen.steps.originals import Origins
+from sonicgen.steps.relations import Relations
 from sonicgen.steps.representation import recording_json
 from sonicgen.steps.retry_recording import FUNCTION, retry_recording
 from sonicgen.steps.search_index import PostgresIndex, packed_segments
@@ -204,13 +205,16 @@ class _Work:
             fingerprint = take_fingerprint(cast(BinaryIO, stream), on_progress=self._report)
         self._enter("matching")
         found, seen = self._search_all(fingerprint)
+        rate = self._services.settings.false_positive_rate
+        relations = Relations(self._database, self._id, fingerprint, rate)
+        relations.settle(found)  # remembered: little is left to do under the lock
         self._enter("storing")
         with self._database.transaction() as connection:
             # Two copies that arrive together each find nothing; under the lock the later one sees the earlier.
             postings.lock_index(connection)
             if postings.latest_number(self._database) > seen:
                 found += self._search(fingerprint, after=seen)
-            self._store(connection, fingerprint, found)
+            self._store(connection, fingerprint, relations.settle(found))
 
     def _search_all(self, fingerprint: Fingerprint) -> tuple[list[Match], int]:
         """Search the index, then what was stored meanwhile; return the matches and the last number that was seen.
