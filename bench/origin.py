@@ -3,8 +3,8 @@
     python -m bench.origin [--recordings 200] [--orders 4] [--archive FOLDER]
 
 Recordings of 50 s are cut from real ones; of each three copies are made, of every kind. All are put into the inbox of
-an embedded cloud, in another order each time. Asked is whose copy each is in the end, and where in it. An archive of 200
-takes a quarter of an hour to make: in a folder of its own it is made once.
+an embedded cloud, in another order each time. Asked is whose copy each is in the end, and where in it. An archive of
+200 takes a quarter of an hour to make: in a folder of its own it is made once.
 """
 
 from __future__ import annotations
