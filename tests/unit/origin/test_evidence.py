@@ -62,6 +62,7 @@ def test_the_same_evidence_from_the_other_side_is_its_opposite(
         (OTHER, ONE, 1.0 / 0.7),
         (replace(OTHER, quality=replace(POOR, noise_db=-20.0)), ONE, 3.0),
         (replace(ONE, quality=POOR), replace(OTHER, quality=replace(GOOD, bandwidth_hz=15_000.0, codec="opus")), 1.0),
+        (ONE, replace(OTHER, quality=replace(GOOD, noise_db=-48.0, codec="opus")), 1.0),
     ],
     ids=[
         "an earlier date beats a better sound",
@@ -76,6 +77,7 @@ def test_the_same_evidence_from_the_other_side_is_its_opposite(
         "half as long again beats an earlier arrival",
         "the whole beats any sound of an excerpt",
         "what a codec fills by itself is no quality",
+        "nor is what it leaves out where it is quiet",
     ],
 )
 def test_what_outweighs_what(source: Traits, copy: Traits, surplus: float) -> None:

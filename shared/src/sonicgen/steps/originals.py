@@ -257,7 +257,8 @@ def common(database: Database, recording_id: UUID) -> Pieces:
     for stored in matches.of(database, recording_id):
         if stored.decision is Decision.MATCH:
             pieces[stored.reference_id].append(piece_of(stored))
+    forward = frozenset(pieces)
     for stored in matches.copies_of(database, recording_id):
-        if stored.decision is Decision.MATCH and stored.video_id not in pieces:
+        if stored.decision is Decision.MATCH and stored.video_id not in forward:
             pieces[stored.video_id] += invert([piece_of(stored)])
     return dict(pieces)
