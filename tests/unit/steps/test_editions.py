@@ -16,8 +16,8 @@ from sonicgen.steps.editions import check_second, editions_of, time_map
 from sonicgen.steps.services import Services
 from tests.unit.steps.test_originals import Archive, cut
 
-# The other edition: 3.2 s of another intro for the first 4 s, and 6 s of advert after second 25.
-INTRO, FROM, ADVERT_AT, ADVERT = 3.2, 4.0, 25.0, 6.0
+# The other edition: 1.2 s of another intro for the first 2 s, and 3 s of advert after second 25.
+INTRO, FROM, ADVERT_AT, ADVERT = 1.2, 2.0, 25.0, 3.0
 SHIFT = INTRO - FROM
 
 
@@ -54,7 +54,7 @@ def test_a_second_in_one_leads_to_the_second_in_the_other(editions: tuple[Archiv
     for seconds in (25.5, 40.0, 59.5):
         assert forth.at(seconds) == pytest.approx(seconds + SHIFT + ADVERT, abs=0.1)
         assert back.at(seconds + SHIFT + ADVERT) == pytest.approx(seconds, abs=0.1)
-    assert forth.at(2.0) is None, "the other has another intro"
+    assert forth.at(1.0) is None, "the other has another intro"
     during = ADVERT_AT + SHIFT + ADVERT / 2
     assert back.at(during) is None
     assert back.resumes_at(during) == pytest.approx(ADVERT_AT + SHIFT + ADVERT, abs=0.3)
@@ -64,20 +64,20 @@ def test_a_second_in_one_leads_to_the_second_in_the_other(editions: tuple[Archiv
 
 def test_what_people_read(editions: tuple[Archive, UUID, UUID]) -> None:
     archive, first, second = editions
-    assert told(archive, first, second, 40.0) == "0:40.0 is 0:45.2 in second edition."
-    assert told(archive, second, first, 45.2) == "0:45.2 is 0:40.0 in first edition."
-    during = told(archive, second, first, 27.0)
-    assert during.startswith("0:27.0 is not in first edition, which goes on at 0:2")
-    made = time_map(archive.services, archive.get(second), archive.get(first)).to_json(27.0)
+    assert told(archive, first, second, 40.0) == "0:40.0 is 0:42.2 in second edition."
+    assert told(archive, second, first, 42.2) == "0:42.2 is 0:40.0 in first edition."
+    during = told(archive, second, first, 26.0)
+    assert during.startswith("0:26.0 is not in first edition, which goes on at 0:2")
+    made = time_map(archive.services, archive.get(second), archive.get(first)).to_json(26.0)
     assert made["to_second"] is None
-    assert made["resumes_at"] == pytest.approx(30.2, abs=0.3)
-    assert made["gaps"] == [pytest.approx([0.0, 3.2], abs=0.3), pytest.approx([24.2, 30.2], abs=0.3)]
+    assert made["resumes_at"] == pytest.approx(27.2, abs=0.3)
+    assert made["gaps"] == [pytest.approx([0.0, 1.2], abs=0.3), pytest.approx([24.2, 27.2], abs=0.3)]
 
 
 def test_two_copies_are_led_through_their_original(editions: tuple[Archive, UUID, UUID]) -> None:
     archive, first, second = editions
     with archive.services.database.transaction() as connection:  # as it is when neither was there for the other
-        connection.execute("delete from matches where video_id = %s and reference_id <> %s", (second, first))
+        connection.execute("delete from matches where video_id = %s and reference_video_id <> %s", (second, first))
     excerpt = archive.add("excerpt", cut(make_music(51, seconds=60, beats_per_minute=101, metre=4), 20, 45))
     assert archive.originals(second, excerpt) == [first, first]
     made = time_map(archive.services, archive.get(excerpt), archive.get(second))

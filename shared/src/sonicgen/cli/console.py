@@ -33,9 +33,9 @@ def read_clock(text: str) -> float:
     Raises InputError for anything else.
     """
     parts = text.split(":")
-    if len(parts) > 3 or not all(re.fullmatch(r"\d+", part) for part in parts[:-1]):
+    if len(parts) > 3 or not all(re.fullmatch(r"[0-9]+", part) for part in parts[:-1]):
         raise InputError(f"“{text}” is no moment; write 12:34, 1:02:03.5 or seconds.")
-    if not re.fullmatch(r"\d+(\.\d+)?", parts[-1]) or any(float(part) >= 60 for part in parts[1:]):
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", parts[-1]) or any(float(part) >= 60 for part in parts[1:]):
         raise InputError(f"“{text}” is no moment; write 12:34, 1:02:03.5 or seconds.")
     seconds = 0.0
     for part in parts:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sonicgen.domain.recording import Recording
 from sonicgen.errors import InputError
 from sonicgen.origin.ranges import complement
-from sonicgen.origin.timemap import Piece, compose, here_seconds, locate
+from sonicgen.origin.timemap import SHORTEST_SECONDS, Piece, compose, here_seconds, locate
 from sonicgen.steps.originals import common
 from sonicgen.steps.services import Services
 from sonicgen.store import recordings
@@ -47,7 +47,8 @@ class TimeMap:
                 for piece in self.pieces
             ],
             "gaps": [
-                [round(start, 3), round(end, 3)] for start, end in complement((p.here for p in self.pieces), whole)
+                [round(start, 3), round(end, 3)]
+                for start, end in complement((p.here for p in self.pieces), whole, SHORTEST_SECONDS)
             ],
         }
         if seconds is not None:
