@@ -251,8 +251,7 @@ def test_a_second_of_one_edition_leads_to_the_other(console: Console) -> None:
         assert told["pieces"][1] == {
             "start_seconds": 9.5, "end_seconds": 17.5, "to_start_seconds": 10.0, "to_end_seconds": 18.0, "speed": 1.0,
         }  # fmt: skip
-        back = {"to": str(first.id), "second": 9.0}
-        told = console.ask.get(f"/v1/recordings/{second.id}/timemap", params=back).json()
+        told = console.ask.get(f"/v1/recordings/{second.id}/timemap?to={first.id}&second=9.0").json()
         assert (told["to_second"], told["resumes_at"]) == (None, 10.0)
         assert told["gaps"] == [[8.0, 10.0], [18.0, pytest.approx(second.duration_seconds, abs=0.001)]]
         assert "second" not in console.ask.get(address, params={"to": str(second.id)}).json()
