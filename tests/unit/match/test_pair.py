@@ -10,7 +10,8 @@ from scipy.signal import resample_poly
 
 from sonicgen.domain.match import Decision, Match
 from sonicgen.local.demo_sounds import RATE_HZ, Sound, make_music
-from sonicgen.match.pair import Track, best_chain, settle_pair, turned
+from sonicgen.match.chain import best_chain
+from sonicgen.match.pair import Track, settle_pair, turned
 from sonicgen.sound.fingerprint import Fingerprinter
 from sonicgen.sound.spectrum import SAMPLE_RATE_HZ
 
