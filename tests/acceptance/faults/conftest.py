@@ -13,7 +13,6 @@ import psycopg
 import pytest
 
 from sonicgen import settings as settings_module
-from sonicgen.cloud import batches, bus, documents
 from sonicgen.local.demo_sounds import write_sound
 from sonicgen.local.postgres import LocalPostgres
 from sonicgen.steps import services as services_module
@@ -123,9 +122,6 @@ def archive(proxies: Proxies, functions: Functions, database_url: str) -> Iterat
         yield made
         made.bus.close()
         services.close()
-        batches.close()
-        bus.close()
-        documents.close_client()
         postgres.close()
         assembly.close()
         _forget_services()

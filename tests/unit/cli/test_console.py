@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sonicgen.cli.console import clock
+from sonicgen.cli.console import clock, read_clock
+from sonicgen.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -16,3 +17,18 @@ from sonicgen.cli.console import clock
 )  # fmt: skip
 def test_clock(seconds: float | None, text: str) -> None:
     assert clock(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("12:34", 754.0), ("1:02:03.5", 3723.5), ("90", 90.0), ("0.25", 0.25), ("75:00", 4500.0), ("0:59.9", 59.9)],
+)
+def test_a_moment_is_read_as_it_is_written(text: str, seconds: float) -> None:
+    assert read_clock(text) == seconds
+    assert read_clock(clock(seconds)) == pytest.approx(seconds, abs=0.06)
+
+
+@pytest.mark.parametrize("text", ["", "1:2:3:4", "1:60", "-1", "1:-2", "a", "1:", ":1", "nan", "1e3", "1.5:00", "１２"])
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="is no moment"):
+        read_clock(text)

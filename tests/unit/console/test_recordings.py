@@ -233,3 +233,34 @@ def test_whose_copy_a_recording_is_and_a_persons_word_on_it(console: Console) ->
         with console.services.database.transaction() as connection:
             connection.execute("update videos set original_video_id = null where id = %s", (copy.id,))
             connection.execute("delete from decisions where kind = 'origin'")
+
+
+def test_a_second_of_one_edition_leads_to_the_other(console: Console) -> None:
+    first, second = console.pieces[0], console.pieces[1]
+    places = [(0.0, 8.0, 1.5), (10.0, 18.0, 9.5)]
+    rows = [
+        (second.id, first.id, Match(1, a, b, at, at + b - a, 1.0, 1.0, 200.0, 0.9999, -20.0, Decision.MATCH))
+        for a, b, at in places
+    ]
+    with console.services.database.transaction() as connection:
+        matches.add(connection, rows, "test")
+    address = f"/v1/recordings/{first.id}/timemap"
+    try:
+        told = console.ask.get(address, params={"to": str(second.id), "second": 12.0}).json()
+        assert (told["second"], told["to_second"], told["resumes_at"]) == (12.0, 12.5, None)
+        assert told["pieces"][1] == {
+            "start_seconds": 9.5, "end_seconds": 17.5, "to_start_seconds": 10.0, "to_end_seconds": 18.0, "speed": 1.0,
+        }  # fmt: skip
+        told = console.ask.get(f"/v1/recordings/{second.id}/timemap?to={first.id}&second=9.0").json()
+        assert (told["to_second"], told["resumes_at"]) == (None, 10.0)
+        assert told["gaps"] == [[8.0, 10.0], [18.0, pytest.approx(second.duration_seconds, abs=0.001)]]
+        assert "second" not in console.ask.get(address, params={"to": str(second.id)}).json()
+        wrong: list[tuple[str, int]] = [
+            ("", 400), (f"?to={second.id}&second=1000000", 400), (f"?to={uuid4()}", 404),
+            (f"?to={second.id}&second=-1", 422), (f"?to={second.id}&second=nan", 422),
+        ]  # fmt: skip
+        for asked, status in wrong:
+            assert console.ask.get(address + asked).status_code == status, asked
+    finally:
+        with console.services.database.transaction() as connection:
+            connection.execute("delete from matches where video_id = %s", (second.id,))

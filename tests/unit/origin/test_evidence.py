@@ -14,7 +14,7 @@ from sonicgen.domain.quality import Quality
 from sonicgen.origin.evidence import Traits, weigh
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
-GOOD = Quality(20_000, 0.0, -40.0, 44_100, "aac", is_lossless=False)
+GOOD = Quality(20_000, 0.0, -40.0, 44_100, "mp3float", is_lossless=False)
 POOR = replace(GOOD, bandwidth_hz=8_000.0)
 ONE = Traits(UUID(int=1), NOW, quality=GOOD)
 OTHER = Traits(UUID(int=2), NOW + timedelta(hours=1), quality=GOOD)
@@ -27,8 +27,8 @@ def days(count: float) -> datetime:
 @st.composite
 def traits(draw: st.DrawFn) -> Traits:
     quality = st.builds(
-        Quality, st.floats(3_000, 22_000), st.floats(0, 0.1), st.floats(-60, 0), st.just(44_100), st.just("mp3"),
-        st.booleans(),
+        Quality, st.floats(3_000, 22_000), st.floats(0, 0.1), st.floats(-60, 0), st.just(44_100),
+        st.sampled_from(["mp3float", "opus", "aac"]), st.booleans(),
     )  # fmt: skip
     moments = st.floats(0, 100).map(days)
     return Traits(
@@ -60,6 +60,9 @@ def test_the_same_evidence_from_the_other_side_is_its_opposite(
         (replace(OTHER, is_trusted=True, published_at=days(1)), replace(ONE, published_at=days(300)), 1.0),
         (ONE, OTHER, 1.0),
         (OTHER, ONE, 1.0 / 0.7),
+        (replace(OTHER, quality=replace(POOR, noise_db=-20.0)), ONE, 3.0),
+        (replace(ONE, quality=POOR), replace(OTHER, quality=replace(GOOD, bandwidth_hz=15_000.0, codec="opus")), 1.0),
+        (ONE, replace(OTHER, quality=replace(GOOD, noise_db=-48.0, codec="opus")), 1.0),
     ],
     ids=[
         "an earlier date beats a better sound",
@@ -72,6 +75,9 @@ def test_the_same_evidence_from_the_other_side_is_its_opposite(
         "a trusted channel beats a date",
         "of equals the first that arrived",
         "half as long again beats an earlier arrival",
+        "the whole beats any sound of an excerpt",
+        "what a codec fills by itself is no quality",
+        "nor is what it leaves out where it is quiet",
     ],
 )
 def test_what_outweighs_what(source: Traits, copy: Traits, surplus: float) -> None:
@@ -80,6 +86,21 @@ def test_what_outweighs_what(source: Traits, copy: Traits, surplus: float) -> No
 
 def test_a_few_seconds_of_intro_say_nothing() -> None:
     assert weigh(ONE, OTHER, surplus=1.1).evidence == weigh(ONE, OTHER).evidence
+
+
+def test_noise_counts_only_where_the_sound_is_the_same() -> None:
+    noisy = replace(ONE, quality=replace(GOOD, noise_db=-20.0))
+    weights = [weigh(OTHER, noisy, surplus=s).log_odds - weigh(OTHER, ONE, surplus=s).log_odds for s in (1.2, 1.4, 1.7)]
+    assert weights[0] == pytest.approx(3.0)
+    assert 0.0 < weights[1] < 3.0
+    assert weights[2] == pytest.approx(0.0)
+
+
+def test_a_codec_that_fills_its_top_is_told_by_what_it_lacks() -> None:
+    opus = replace(GOOD, codec="opus")
+    narrow = replace(opus, bandwidth_hz=4_000.0)
+    assert weigh(OTHER, replace(ONE, quality=narrow)).log_odds > 2.0
+    assert weigh(replace(OTHER, quality=opus), replace(ONE, quality=narrow)).log_odds > 1.0
 
 
 def test_what_is_faster_is_the_copy() -> None:

@@ -49,6 +49,14 @@ def test_several_copies_of_one_recording_are_one_source() -> None:
     assert not is_compilation(60, [part(1, 0, 20), part(2, 20, 40, family=1), part(3, 40, 60, family=1)], 0.9)
 
 
+def test_what_quotes_the_same_sources_is_no_source() -> None:
+    sources = [part(1, 0, 20), part(2, 20, 40), part(3, 40, 60)]
+    other = Common(UUID(int=4), UUID(int=4), (*part(4, 3, 19).pieces, *part(4, 22, 39.5).pieces), 600)
+    assert is_compilation(60, [other, *sources], 0.9)
+    quoted = [part(1, 0, 25), part(2, 10, 35), part(3, 28, 60), part(4, 12, 30)]
+    assert not is_compilation(60, quoted, 0.9)
+
+
 def test_jingles_make_no_compilation() -> None:
     jingles = [part(n, 2 * n, 2 * n + 1.9) for n in range(5)]
     assert not is_compilation(600, jingles, 0.9)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -15,11 +15,14 @@ from sonicgen.cloud.objects import upload_file
 from sonicgen.domain.recording import MatchStatus, Recording
 from sonicgen.errors import InputError
 from sonicgen.events.objects import ObjectFinalized
-from sonicgen.local.demo_sounds import RATE_HZ, Sound, disturb, make_music, write_sound
+from sonicgen.events.recording_fingerprinted import RecordingFingerprinted
+from sonicgen.local.demo_sounds import CONVERSATION_FILE, RATE_HZ, Sound, disturb, make_music, read_sound, write_sound
 from sonicgen.steps.fingerprint_match import fingerprint_match
 from sonicgen.steps.services import Services
 from sonicgen.steps.set_origin import origin_of, set_copy, set_original, undo_origin
-from sonicgen.store import decisions, matches, recordings
+from sonicgen.steps.transcription_submit import transcription_submit
+from sonicgen.store import decisions, matches, recordings, transcripts
+from tests.cloud_fixture import Provider
 
 MARCH, MAY = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -207,3 +210,75 @@ def test_a_person_swaps_an_original_and_its_copy(archive: Archive, music: Callab
     assert archive.originals(first, second) == [second, None]
     third = archive.add("third", music(11), published=MAY, bit_rate=64_000)
     assert archive.originals(first, second, third) == [second, None, second]
+
+
+@pytest.mark.parametrize("excerpt_first", [False, True])
+def test_an_excerpt_in_a_poorer_codec_is_a_copy_of_the_conversation(archive: Archive, excerpt_first: bool) -> None:
+    conversation = read_sound(CONVERSATION_FILE)
+    third = len(conversation) / RATE_HZ / 3
+
+    def add(excerpt: bool) -> UUID:
+        if excerpt:
+            return archive.add("middle", cut(conversation, third, 2 * third), bit_rate=32_000, suffix=".opus")
+        return archive.add("conversation", conversation)
+
+    ids = {excerpt: add(excerpt) for excerpt in (excerpt_first, not excerpt_first)}
+    assert archive.originals(ids[False], ids[True]) == [None, ids[False]]
+
+
+def test_a_codec_that_fills_the_top_of_speech_makes_no_original(archive: Archive) -> None:
+    conversation = read_sound(CONVERSATION_FILE)
+    first = archive.add("conversation", conversation)
+    repost = archive.add("repost", conversation, bit_rate=32_000, suffix=".opus")
+    assert archive.originals(first, repost) == [None, first]
+
+
+def test_a_copy_that_was_seen_through_a_poorer_one_is_read_again(
+    archive: Archive, music: Callable[[int], Sound]
+) -> None:
+    sound = music(13)
+    introduced = np.concatenate([cut(music(14), 0, 2.5), cut(sound, 2, 30)])
+    poorer = archive.add("another intro", introduced, published=MARCH)
+    whole_copy = archive.add("re-encoded", sound, bit_rate=64_000, published=MAY)
+    assert archive.originals(whole_copy) == [poorer]
+    source = archive.add("source", sound, published=MARCH - timedelta(days=30))
+    assert archive.originals(poorer) == [source]
+    assert archive.get(whole_copy).match_status is MatchStatus.PENDING, "its first seconds were never compared"
+    archive.again(whole_copy)
+    assert archive.originals(whole_copy) == [source]
+    [place] = [m for m in matches.of(archive.services.database, whole_copy) if m.reference_id == source]
+    assert (place.query_start_seconds, place.reference_start_seconds) == pytest.approx((0, 0), abs=0.1)
+
+
+def test_every_copy_is_found_although_one_of_them_explains_it_all(
+    archive: Archive, music: Callable[[int], Sound]
+) -> None:
+    sound = music(15)
+    advert = cut(music(16), 0, 2.5)
+    interrupted = np.concatenate([cut(sound, 0, 12), advert, cut(sound, 12, 30)])
+    copies = [archive.add(f"at {rate}", sound, bit_rate=rate * 1000) for rate in (192, 96)]
+    edition = archive.add("with an advert", interrupted, bit_rate=64_000)
+    assert archive.originals(*copies, edition) == [None, copies[0], copies[0]]
+    places = [m for m in matches.of(archive.services.database, edition) if m.reference_id == copies[0]]
+    found = [(m.query_start_seconds, m.query_end_seconds, m.reference_start_seconds) for m in places]
+    assert found == [pytest.approx((0, 12, 0), abs=0.3), pytest.approx((14.5, 32.5, 12), abs=0.3)]
+
+
+def test_what_was_paid_for_an_excerpt_is_not_paid_again_for_the_whole(
+    archive: Archive, provider: Provider, music: Callable[[int], Sound]
+) -> None:
+    services = archive.services
+
+    def transcribe(identifier: UUID) -> float:
+        told = RecordingFingerprinted(identifier, archive.get(identifier).match_status or MatchStatus.PENDING, MAY)
+        transcription_submit(services, told)
+        transcript = transcripts.find(services.database, identifier)
+        return transcript.paid_seconds if transcript else 0.0
+
+    excerpt = archive.add("excerpt", cut(music(17), 8, 30))
+    assert transcribe(excerpt) == pytest.approx(22, abs=0.5)
+    whole = archive.add("whole", music(17))
+    assert archive.originals(whole, excerpt) == [None, whole]
+    assert transcribe(whole) == pytest.approx(8, abs=0.5), "of the thirty seconds the eight that nobody has paid for"
+    transcribe(excerpt)
+    assert provider.posts == 2

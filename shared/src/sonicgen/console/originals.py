@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from sonicgen.console.access import Labeller, Viewer
+from sonicgen.errors import InputError
+from sonicgen.steps.editions import check_second, time_map
 from sonicgen.steps.representation import recording_json
 from sonicgen.steps.services import services
 from sonicgen.steps.set_origin import origin_of, set_copy, set_original, undo_origin
@@ -27,6 +29,27 @@ class OriginRequest(BaseModel):
 def show_origin(identifier: UUID, caller: Viewer) -> dict[str, Any]:
     """Whose copy a recording is, who or what decided it, and by which evidence."""
     return origin_of(services(), recordings.get(services().database, identifier)).to_json()
+
+
+@router.get("/v1/recordings/{identifier}/timemap")
+def show_time_map(
+    identifier: UUID,
+    caller: Viewer,
+    to: UUID | None = None,
+    second: Annotated[float | None, Query(ge=0, allow_inf_nan=False)] = None,
+) -> dict[str, Any]:
+    """Where a recording lies in another edition of it, in pieces, and where one second of it does.
+
+    `to` is the other edition; without it the recording's original. What the other does not have leads nowhere.
+    """
+    database = services().database
+    recording = recordings.get(database, identifier)
+    other = to or recording.original_video_id
+    if other is None:
+        raise InputError(f"“{recording.title}” is an original; name the other edition (to=).")
+    if second is not None:
+        check_second(recording, second)
+    return time_map(services(), recording, recordings.get(database, other)).to_json(second)
 
 
 @router.put("/v1/recordings/{identifier}/origin", status_code=202)

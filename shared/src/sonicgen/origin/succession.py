@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sonicgen.origin.evidence import Traits, Weighed, weigh
-from sonicgen.origin.ranges import total_seconds
+from sonicgen.origin.ranges import subtract, total_seconds
 from sonicgen.origin.timemap import Piece, compose, here_seconds, there_seconds
 
 # Parts of two others may as well be two quotations from this one; from the third on it is likely the one that quotes.
@@ -16,6 +16,8 @@ FEWEST_SOURCES = 3
 # A source counts when it adds at least this much of the whole, so that jingles and advertisements make no compilation.
 COUNTED_SHARE = 0.05
 COUNTED_SECONDS = 2.0
+# A piece lies within another when no more of it is outside: seams are known to half a second on either side.
+INNER_SHARE = 0.1
 # A compilation's parts follow each other without gaps, each moment from one source. What others quote often has such
 # parts too, but they overlap and leave gaps.
 COMPILED_SHARE = 0.8
@@ -75,12 +77,27 @@ def is_compilation(seconds: float, common: Iterable[Common], coverage: float) ->
         held, holding = here_seconds(one.pieces), there_seconds(one.pieces)
         if held >= coverage * seconds or holding >= coverage * one.other_seconds:
             related.add(one.family)
-    counted = [pieces for family, pieces in by_family.items() if family not in related]
-    counted = [p for p in counted if here_seconds(p) >= max(COUNTED_SECONDS, COUNTED_SHARE * seconds)]
+    parts = _without_inner({family: pieces for family, pieces in by_family.items() if family not in related})
+    counted = [p for p in parts if here_seconds(p) >= max(COUNTED_SECONDS, COUNTED_SHARE * seconds)]
     apart = sum(here_seconds(pieces) for pieces in counted)
     together = total_seconds(piece.here for pieces in counted for piece in pieces)
     is_covered = together >= COMPILED_SHARE * seconds and apart - together <= OVERLAPPING_SHARE * seconds
     return len(counted) >= FEWEST_SOURCES and is_covered
+
+
+def _without_inner(parts: Mapping[UUID, Sequence[Piece]]) -> list[list[Piece]]:
+    """Return the pieces by family, without those that lie within a longer one of another family.
+
+    What else quotes a source of a compilation has some of that part in common with it, and is no source.
+    """
+    kept: dict[UUID, list[Piece]] = defaultdict(list)
+    everything = [(family, piece) for family, pieces in parts.items() for piece in pieces]
+    for family, piece in sorted(everything, key=lambda one: (one[1].here[0] - one[1].here[1], one[0])):
+        others = (other for others, pieces in kept.items() if others != family for other in pieces)
+        length = piece.here[1] - piece.here[0]
+        if all(total_seconds(subtract([piece.here], [other.here])) > INNER_SHARE * length for other in others):
+            kept[family].append(piece)
+    return list(kept.values())
 
 
 def choose_source(copy: Traits, options: Sequence[Option]) -> tuple[Option, Weighed] | None:

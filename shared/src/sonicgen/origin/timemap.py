@@ -112,6 +112,21 @@ def _continues(one: Piece, other: Piece) -> bool:
     return is_near and abs(one.speed / other.speed - 1) <= SAME_SPEED
 
 
+def may_reach_further(pieces: Sequence[Piece], here_seconds: float, there_seconds: float) -> bool:
+    """Return whether a map, taken on along its lines, would lead on within both recordings (of these lengths).
+
+    What was seen through a third recording ends where that one has something else.
+    """
+    ordered = sorted(pieces, key=lambda piece: piece.here[0])
+    befores = [0.0, *(piece.here[1] for piece in ordered)]
+    afters = [*(piece.here[0] for piece in ordered[1:]), here_seconds]
+    return any(
+        min(piece.here[0] - before, piece.there[0] / piece.speed) > SHORTEST_SECONDS
+        or min(after - piece.here[1], (there_seconds - piece.there[1]) / piece.speed) > SHORTEST_SECONDS
+        for before, piece, after in zip(befores, ordered, afters, strict=False)
+    )
+
+
 def here_seconds(pieces: Iterable[Piece]) -> float:
     """Return how much of the recording the pieces cover, counting no moment twice."""
     return total_seconds(piece.here for piece in pieces)

@@ -6,6 +6,7 @@ an earlier one took away. Spectrum and clipping are looked at as the file holds 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import cast
 
 import av
@@ -60,9 +61,8 @@ class QualityMeter:
         samples = _one_channel(frame)
         self._clipped += int(np.count_nonzero(np.abs(samples) >= _CLIPPED_LEVEL))
         self._looked += len(samples)
-        piece = np.zeros(_FFT_SIZE, np.float32)
-        piece[: len(samples)] = samples[:_FFT_SIZE]
-        self._window += np.abs(np.fft.rfft(piece * _SHAPE)) ** 2
+        samples = samples[:_FFT_SIZE]
+        self._window += np.abs(np.fft.rfft(samples * _shape(len(samples)), _FFT_SIZE)) ** 2
         self._looks += 1
         if self._looks == _WINDOW_LOOKS:
             self._close_window()
@@ -100,7 +100,13 @@ class QualityMeter:
         self._looks = 0
 
 
-_SHAPE = np.blackman(_FFT_SIZE).astype(np.float32)  # its side lobes fall off fast enough to see an empty top
+@lru_cache(maxsize=64)
+def _shape(samples: int) -> NDArray[np.float32]:
+    """Return a window whose side lobes fall off fast enough to see an empty top.
+
+    It is as long as the frame: an Opus frame has 960 samples, and one that breaks off leaks at -80 dB.
+    """
+    return np.blackman(samples).astype(np.float32)
 
 
 def _one_channel(frame: av.AudioFrame) -> NDArray[np.float32]:

@@ -11,6 +11,10 @@ from sonicgen.sound.fingerprint import Fingerprint
 from sonicgen.sound.peaks import Peaks
 from sonicgen.sound.spectrum import FRAMES_PER_SECOND
 
+# Peaks that are further apart have silence between them: 20 to 31 come in a second of speech or music, and pauses
+# between words take less.
+SOUNDING_SECONDS = 0.5
+
 
 def peaks_within(fingerprint: Fingerprint, stretches: Sequence[tuple[float, float]]) -> Peaks:
     """Return the peaks that lie within some (start, end) seconds of a recording."""
@@ -21,11 +25,20 @@ def peaks_within(fingerprint: Fingerprint, stretches: Sequence[tuple[float, floa
 def share_within(fingerprint: Fingerprint, stretches: Sequence[tuple[float, float]]) -> float:
     """Return which share (0 to 1) of a recording's sound lies within some stretches.
 
-    Sound is counted in peaks, so that silence, which nothing can match, does not count against a copy.
+    Sound is counted by the time in which there are peaks: silence, which nothing can match, does not count against a
+    copy, and an advert with twice as many peaks a second as the speech around it counts no more than that.
     """
     if not len(fingerprint.peaks):
         return 0.0
-    return float(np.count_nonzero(_inside(fingerprint, stretches)) / len(fingerprint.peaks))
+    seconds = _sounding_seconds(fingerprint)
+    return float(seconds[_inside(fingerprint, stretches)].sum() / seconds.sum())
+
+
+def _sounding_seconds(fingerprint: Fingerprint) -> NDArray[np.float64]:
+    """Return for each peak the time it speaks for: halfway to its neighbours, together at most SOUNDING_SECONDS."""
+    frames = fingerprint.peaks.frames / FRAMES_PER_SECOND
+    edges = np.concatenate(([0.0], (frames[1:] + frames[:-1]) / 2, [max(fingerprint.seconds, frames[-1])]))
+    return np.minimum(np.diff(edges), SOUNDING_SECONDS)
 
 
 def _inside(fingerprint: Fingerprint, stretches: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:

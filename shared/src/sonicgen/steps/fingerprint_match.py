@@ -39,6 +39,7 @@ from sonicgen.sound.landmarks import index_landmarks
 from sonicgen.sound.stretches import peaks_within, share_within
 from sonicgen.steps.origin_changes import Succession, by_person, carry_out
 from sonicgen.steps.originals import Origins
+from sonicgen.steps.relations import Relations
 from sonicgen.steps.representation import recording_json
 from sonicgen.steps.retry_recording import FUNCTION, retry_recording
 from sonicgen.steps.search_index import packed_segments
@@ -135,7 +136,8 @@ class Work:
 
     def _claim_recording(self) -> Recording:
         upload = self._upload
-        if self._claim.attempts > 1 and recordings.find(self._database, self._id) is None:
+        is_repeated = self._claim is not None and self._claim.attempts > 1
+        if is_repeated and recordings.find(self._database, self._id) is None:
             # Forgotten while its event was on its way? Then it must not come to be again as one without an object.
             describe_object(upload.bucket, upload.name, upload.generation)
         return recordings.claim(
@@ -212,6 +214,9 @@ class Work:
             fingerprint = take_fingerprint(cast(BinaryIO, stream), self._report, versions_wanted(self._database))
         self._enter("matching")
         found, seen = self._search_all(fingerprint)
+        rate = self._services.settings.false_positive_rate
+        relations = Relations(self._database, self._id, fingerprint, rate)
+        relations.settle(found)  # remembered: little is left to do under the lock
         self._enter("storing")
         with self._database.transaction() as connection:
             # Two copies that arrive together each find nothing; under the lock the later one sees the earlier.
@@ -219,7 +224,7 @@ class Work:
             if postings.latest_number(self._database) > seen:
                 found += self._search_late(fingerprint, seen, found)
             ensure_comparable(versions_wanted(self._database), fingerprint)
-            self._store(connection, fingerprint, found)
+            self._store(connection, fingerprint, relations.settle(found))
 
     def _search_all(self, fingerprint: Fingerprint) -> tuple[list[Match], int]:
         """Search the index, then what was stored meanwhile; return the matches and the last number that was seen.

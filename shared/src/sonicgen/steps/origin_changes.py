@@ -91,11 +91,11 @@ def carry_out(connection: Connection, recording: Recording, original: Recording 
                 connection, move.copy.id, MatchStatus.MATCHED, Reason.DUPLICATE,
                 detail=detail, original_id=move.original.id,
             )  # fmt: skip
-        rows = [(move.copy.id, move.original.id, _match(piece)) for piece in move.pieces]
+        rows = [(move.copy.id, move.original.id, match_of(piece)) for piece in move.pieces]
         matches.add(connection, rows, DECIDED_BY)
         log(logger, f"{move.copy.title} is now a copy of {move.original.title}.", probability=move.weighed.probability)
     for link in changes.links:
-        rows = [(link.recording.id, link.other.id, _match(piece)) for piece in link.pieces]
+        rows = [(link.recording.id, link.other.id, match_of(piece)) for piece in link.pieces]
         matches.add(connection, rows, DECIDED_BY)
     for copy in changes.released:
         recordings.ask_again(connection, copy.id)
@@ -118,9 +118,10 @@ def _record(connection: Connection, copy: Recording, original: Recording, weighe
     decisions.record(connection, KIND, [copy.id, original.id], decided_by=DECIDED_BY, thresholds=weighed.to_json())
 
 
-def _match(piece: Piece) -> Match:
+def match_of(piece: Piece, number: int = 0) -> Match:
+    """Return a piece of a map as a match with a recording; `number` is 0 for one that has none."""
     return Match(
-        0,  # the number of a recording that may have none
+        number,
         *piece.here,
         *piece.there,
         piece.speed,

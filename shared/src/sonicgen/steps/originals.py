@@ -19,7 +19,7 @@ from sonicgen.match.index import Stretch
 from sonicgen.origin.evidence import Traits
 from sonicgen.origin.ranges import complement, union
 from sonicgen.origin.succession import Common, Option, choose_source, is_compilation, reachable, weigh_option
-from sonicgen.origin.timemap import Piece, compose, invert, there_seconds
+from sonicgen.origin.timemap import Piece, compose, invert, may_reach_further, there_seconds
 from sonicgen.origin.verdict import MINIMUM_NOVEL_SECONDS
 from sonicgen.settings import Settings
 from sonicgen.sound.fingerprint import Fingerprint
@@ -170,7 +170,10 @@ class Origins:
         if best is None:
             self.succession.released.append(copy)
         elif best[0].traits.id != through.id:
-            self.succession.moves.append(Move(copy, known[best[0].traits.id], best[0].pieces, best[1]))
+            if may_reach_further(best[0].pieces, best[0].copy_seconds, best[0].seconds):
+                self.succession.released.append(copy)  # it was seen through one that holds less of it
+            else:
+                self.succession.moves.append(Move(copy, known[best[0].traits.id], best[0].pieces, best[1]))
 
     def _onward(self, through: Recording) -> Pieces:
         """Return where a recording lies in others, by what is on record and what was found just now."""
@@ -254,7 +257,8 @@ def common(database: Database, recording_id: UUID) -> Pieces:
     for stored in matches.of(database, recording_id):
         if stored.decision is Decision.MATCH:
             pieces[stored.reference_id].append(piece_of(stored))
+    forward = frozenset(pieces)
     for stored in matches.copies_of(database, recording_id):
-        if stored.decision is Decision.MATCH and stored.video_id not in pieces:
+        if stored.decision is Decision.MATCH and stored.video_id not in forward:
             pieces[stored.video_id] += invert([piece_of(stored)])
     return dict(pieces)
