@@ -5,7 +5,8 @@ import pytest
 
 from sonicgen.match.memory_index import MemoryIndex
 from sonicgen.match.reference import ReferencePeaks
-from sonicgen.match.verify import pair_peaks, verify
+from sonicgen.match.pairing import pair_peaks
+from sonicgen.match.verify import verify
 from sonicgen.match.warp import FAR, NEAR, Warp
 from sonicgen.sound.peaks import Peaks
 from tests.unit.sound.signals import fingerprint_of, music
