@@ -46,6 +46,8 @@ class Asker:
         yield self._quick(window)
         if window.effort is plan.Effort.QUICK:
             return
+        if window.effort is plan.Effort.WARPED:
+            yield self.under(warp.GRID, peaks, plan.GLANCE_KEYS)[:CANDIDATES_OF_A_TIER]
         yield self.under([*warp.UNCHANGED, *known], peaks, plan.dense_keys(int(peaks.frames[-1]) if len(peaks) else 0))
         if window.effort is plan.Effort.DENSE:
             return
