@@ -19,6 +19,7 @@ WRONG_PITCHES = np.array([-13.0, -8.5, -5.0, 5.0, 8.5, 13.0])  # 1/48 octave
 # The shifts at which the two rhythms agree best: in music on a grid of beats these are whole beats, which rotations by
 # sixteenths of the overlap miss. With 24 or 60 shifts more is lost of short clips without rhythm (docs/fingerprint.md).
 SHIFTS = 12
+FEWEST = 6
 MOST_REPEATS = 36  # so many more are looked at, for those that are left out
 # A shift that brings this share of the reference on to itself is a repeat of the music: for loops (a real one) it is
 # 0.2 to 0.8; two pieces that share their beat, their drums and their scale stay below 0.32.
@@ -133,16 +134,19 @@ def shifted(
     Where the reference repeats itself the query belongs as well: that is no decoy. At least half of each is heard.
     """
     first, last = np.searchsorted(ref_frames, np.array([times[0], times[-1]]))
+    shifts = _likely_shifts(ref_frames, times, reach)
     own_times = ref_frames[first:last].astype(np.float64)
     own_pitches = ref_pitches[first:last].astype(np.float64)
     grades = np.empty((SHIFTS, len(times)), np.int8)
     n = 0
-    for shift in _likely_shifts(ref_frames, times, reach):
-        if n == SHIFTS:
+    for are_repeats in (False, True):
+        if are_repeats and n >= FEWEST:  # hardly anything but repeats: a drum machine, whose beats are all there is
             break
-        if _share_aligned(_shift(ref_frames, ref_pitches, own_times, own_pitches, shift)) >= REPEATED_SHARE:
-            continue
-        grades[n] = _shift(ref_frames, ref_pitches, times, pitches, shift)
-        if 2 * np.sum(grades[n] != NOT_HEARD) >= len(times):
-            n += 1
+        for shift in shifts:
+            own_grades = _shift(ref_frames, ref_pitches, own_times, own_pitches, shift)
+            if n == SHIFTS or are_repeats != (_share_aligned(own_grades) >= REPEATED_SHARE):
+                continue
+            grades[n] = _shift(ref_frames, ref_pitches, times, pitches, shift)
+            if 2 * np.sum(grades[n] != NOT_HEARD) >= len(times):
+                n += 1
     return grades[:n]

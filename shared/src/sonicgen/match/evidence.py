@@ -25,10 +25,10 @@ _DRAWN = 8.0
 _LOWEST_RATE, _HIGHEST_RATE = 0.005, 0.97
 _LEAST_EXACT, _MOST_EXACT = 0.15, 0.6  # the share of accidents that are exact
 # Peaks do not align one by one: the harmonics of a note do so together. How much more the decoys scatter than
-# independent peaks would tells by how much evidence counts less. The best two of them may be repeats of the music.
-_REPEATS = 2
+# independent peaks would tells by how much evidence counts less. The best of them may be repeats of the music: two of
+# those that are rotated, one of those that are shifted, among which known repeats are not.
+_TURNED_REPEATS, _MOVED_REPEATS = 2, 1
 _TRIMMED = 1.1  # what leaving them out takes from the scatter
-FEWEST_DECOYS = 6
 # Its root: dividing by all of it loses 27 of 568 hard clips on their true places, by none lets most of the synthetic
 # pieces that share grid, drums and scale through (docs/fingerprint.md).
 _SCATTER_POWER = 0.5
@@ -86,7 +86,7 @@ def _likelihood(grades: NDArray[np.int8], chances: NDArray[np.float64]) -> tuple
 
 
 @njit(cache=True, nogil=True)
-def _scatter(decoy_grades: NDArray[np.int8], chances: NDArray[np.float64], left: float) -> float:
+def _scatter(decoy_grades: NDArray[np.int8], chances: NDArray[np.float64], left: float, repeats: int) -> float:
     """Return the variance of the decoys' log likelihood ratios over that of independent peaks, at least 1."""
     n = len(chances)
     gains = np.empty((n, 3))
@@ -103,17 +103,19 @@ def _scatter(decoy_grades: NDArray[np.int8], chances: NDArray[np.float64], left:
                 scores[k] += gains[i, decoy_grades[k, i]]
                 heard += 1
         scores[k] *= math.sqrt(n / max(1, heard))
-    kept = np.sort(scores)[: max(2, len(scores) - _REPEATS)]
+    kept = np.sort(scores)[: max(2, len(scores) - repeats)]
     spread = float((_TRIMMED * np.std(kept)) ** 2)
     return max(1.0, spread / max(variance, 1e-9))
 
 
 @njit(cache=True, nogil=True)
-def _weigh(grades: NDArray[np.int8], decoy_grades: NDArray[np.int8], lowest_rate: float) -> tuple[float, float]:
+def _weigh(
+    grades: NDArray[np.int8], decoy_grades: NDArray[np.int8], lowest_rate: float, repeats: int
+) -> tuple[float, float]:
     """Return the log likelihood ratio, divided because peaks align together, and by how much."""
     chances = _accidents(decoy_grades, lowest_rate)
     total, left = _likelihood(grades, chances)
-    scatter = _scatter(decoy_grades, chances, left) ** _SCATTER_POWER
+    scatter = _scatter(decoy_grades, chances, left, repeats) ** _SCATTER_POWER
     return total / scatter, scatter
 
 
@@ -131,8 +133,8 @@ def gather(
     counts = np.sort(np.concatenate(((turned > APART).sum(axis=1), wrong)))
     chance_rate = min(float(counts[-2]) / len(times), HIGHEST_RATE)
     lowest_rate = max(_LOWEST_RATE, float(np.sort(wrong)[-2]) / len(times) / 2)
-    total, scatter = _weigh(grades, turned, lowest_rate)
+    total, scatter = _weigh(grades, turned, lowest_rate, _TURNED_REPEATS)
     moved = decoys.shifted(around.frames, around.pitches, times, pitches, decoys.reach_of(times))
-    if len(moved) >= FEWEST_DECOYS:
-        total, scatter = min((total, scatter), _weigh(grades, moved, lowest_rate))
+    if len(moved) >= decoys.FEWEST:
+        total, scatter = min((total, scatter), _weigh(grades, moved, lowest_rate, _MOVED_REPEATS))
     return Evidence(total / math.log(10.0), chance_rate, scatter)

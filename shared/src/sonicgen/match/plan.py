@@ -26,7 +26,8 @@ DENSE_KEYS = 8_000
 SHORT_SECONDS, SHORT_DENSE_KEYS = 6.0, 18_000
 SWEEP_KEYS = 700
 # What is only sped up or shifted shows with fewer, which are asked for before the dense way and are among those of the
-# sweep: of clips of 10 s that are found, the 95 % quantile falls from 14,400 keys to 4,100 (5,500 with 200, 8,000 with 400).
+# sweep: of clips of 10 s that are found, the 95 % quantile falls from 14,400 keys to 4,100 (with 200 to 5,500, with 400
+# to 8,000).
 GLANCE_KEYS = 100
 FOCUS_KEYS = 3_000
 FOCUSED_WARPS = 3
