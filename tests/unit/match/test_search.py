@@ -4,8 +4,10 @@ import io
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from sonicgen.domain.match import Decision, Match
+from sonicgen.match.index import Postings
 from sonicgen.match.memory_index import MemoryIndex
 from sonicgen.match.search import find_matches, warm_up
 from sonicgen.origin.ranges import complement, total_seconds
@@ -192,3 +194,21 @@ def test_a_repeated_bar_hides_nothing_behind_an_advert_of_its_length() -> None:
     assert behind.query_start_seconds == pytest.approx(22.5, abs=0.2)
     assert behind.reference_start_seconds == pytest.approx(20.0, abs=0.2)
     assert behind.query_seconds > 27.0
+
+
+def test_a_clip_that_is_only_sped_up_asks_for_few_keys() -> None:
+    asked = 0
+
+    class Counting(MemoryIndex):
+        def postings(self, keys: NDArray[np.int32]) -> Postings:
+            nonlocal asked
+            asked += len(keys)
+            return super().postings(keys)
+
+    counting = Counting()
+    for number, song in enumerate(SONGS):
+        counting.add(number, fingerprint_of(song))
+    match = only(find_matches(fingerprint_of(at_speed(cut(2, 20.0, 30.6), 1.06)), counting))
+    assert match.recording == 2
+    assert match.speed == pytest.approx(1.06, abs=0.003)
+    assert asked < 8_000  # 14,000 when all stages without a warp came first

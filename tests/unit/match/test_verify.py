@@ -5,7 +5,7 @@ import pytest
 
 from sonicgen.match.memory_index import MemoryIndex
 from sonicgen.match.reference import ReferencePeaks
-from sonicgen.match.verify import pair_peaks, verify
+from sonicgen.match.verify import verify
 from sonicgen.match.warp import FAR, NEAR, Warp
 from sonicgen.sound.peaks import Peaks
 from tests.unit.sound.signals import fingerprint_of, music
@@ -14,18 +14,6 @@ MADE = fingerprint_of(music(60.0, seed=77))
 INDEX = MemoryIndex()
 INDEX.add(5, MADE)
 CLIP = MADE.peaks.between(1000, 1400).shifted(-1000)
-
-
-def test_pairs_are_one_to_one_and_the_nearest() -> None:
-    pairs = pair_peaks(
-        np.array([10, 10, 20], np.int32),
-        np.array([50.0, 51.0, 80.0], np.float32),
-        np.array([10.0, 10.4, 20.0]),
-        np.array([51.0, 50.9, 90.0]),
-        2.0,
-        1.5,
-    )
-    assert pairs.tolist() == [1, 0, -1]
 
 
 def test_the_true_place_is_no_accident_and_the_fit_is_exact() -> None:

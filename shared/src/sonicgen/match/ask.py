@@ -46,7 +46,9 @@ class Asker:
         yield self._quick(window)
         if window.effort is plan.Effort.QUICK:
             return
-        yield self.under([*warp.UNCHANGED, *known], peaks, plan.DENSE_KEYS)
+        if window.effort is plan.Effort.WARPED:
+            yield self.under(warp.GRID, peaks, plan.GLANCE_KEYS)[:CANDIDATES_OF_A_TIER]
+        yield self.under([*warp.UNCHANGED, *known], peaks, plan.dense_keys(int(peaks.frames[-1]) if len(peaks) else 0))
         if window.effort is plan.Effort.DENSE:
             return
         swept = self.under(warp.GRID, peaks, plan.SWEEP_KEYS)

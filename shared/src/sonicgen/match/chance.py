@@ -7,10 +7,9 @@ import math
 from sonicgen.domain.match import Decision
 
 DEFAULT_FALSE_POSITIVE_RATE = 1e-3
-# The bound below errs on the safe side: it bounds the binomial tail from above, and takes the second-best of 36 decoys
-# as the chance rate. On clips that are in no recording, the best of all candidates was never better than 10^2.3
-# expected (docs/fingerprint.md); two powers of ten are given back, and the rest is kept as a margin.
-CREDIT_LOG10 = 2.0
+# What is measured errs on the safe side: of two kinds of decoys that which leaves less is believed, and the places that
+# are tried are not independent. One power of ten is given back, the rest kept as a margin (docs/fingerprint.md).
+CREDIT_LOG10 = 1.0
 # Rates outside these are not trusted: a decoy rate of 0 comes from too few peaks, one near 1 from a loop.
 LOWEST_RATE, HIGHEST_RATE = 1e-3, 0.9
 
@@ -32,7 +31,12 @@ def log10_tail(matched: int, tried: int, rate: float) -> float:
 def log10_expected(matched: int, tried: int, rate: float, trials: float) -> float:
     """Return log10 of how many matches this good are expected by chance in `trials` places that were tried."""
     rate = min(max(rate, LOWEST_RATE), HIGHEST_RATE)
-    return log10_tail(matched, tried, rate) + math.log10(max(trials, 1.0)) - CREDIT_LOG10
+    return log10_tail(matched, tried, rate) + log10_of_trials(trials)
+
+
+def log10_of_trials(trials: float) -> float:
+    """Return by how much (log10) evidence is reduced when so many places were tried."""
+    return math.log10(max(trials, 1.0)) - CREDIT_LOG10
 
 
 def probability(log10_chance: float) -> float:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from sonicgen.domain.match import Match
 from sonicgen.match.index import Index
+from sonicgen.match.pairing import CLOSE_PITCH, NEAR_FRAMES, pair_peaks
 from sonicgen.match.ranges import Line
 from sonicgen.match.reference import ReferencePeaks
-from sonicgen.match.verify import CLOSE_PITCH, NEAR_FRAMES, pair_peaks, verify
+from sonicgen.match.verify import verify
 from sonicgen.match.warp import Warp
 from sonicgen.sound.landmarks import pitch_steps
 from sonicgen.sound.peaks import STEPS_PER_OCTAVE, Peaks

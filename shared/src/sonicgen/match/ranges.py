@@ -9,8 +9,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sonicgen.match.pairing import CLOSE_PITCH, NEAR_FRAMES, pair_peaks
 from sonicgen.match.reference import ReferencePeaks
-from sonicgen.match.verify import CLOSE_PITCH, NEAR_FRAMES, Alignment, fit_line, pair_peaks
+from sonicgen.match.verify import Alignment, fit_line
 from sonicgen.sound.peaks import Peaks
 
 STEP_FRAMES = 128  # 3 s a step: short enough to follow a drifting tape, long enough to be cheap

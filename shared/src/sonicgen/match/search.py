@@ -14,6 +14,7 @@ from sonicgen.match.blocks import warm_up as warm_up_blocks
 from sonicgen.match.collect import finish_matches
 from sonicgen.match.index import Candidate, Index
 from sonicgen.match.memory_index import MemoryIndex
+from sonicgen.match.pairing import CLOSE_FRAMES, NEAR_FRAMES
 from sonicgen.match.ranges import Span, trace
 from sonicgen.match.reference import ReferencePeaks, fetch_in_advance
 from sonicgen.match.verify import FEWEST_INSIDE, Alignment, frames_under, verify
@@ -23,6 +24,9 @@ from sonicgen.sound.peaks import Peaks
 from sonicgen.sound.spectrum import FRAMES_PER_SECOND, SAMPLE_RATE_HZ
 
 MOST_KNOWN = 4
+# log10 of chance at which the search of a window ends. What is sure but above it may be a likeness of the true place, a
+# refrain or the tune at another tempo, while the place itself has not come up: the other ways are tried as well.
+BEYOND_DOUBT = -10.0
 # How far a fit may move away from its candidate without another fetch: its offset by half a bin of votes and more, its
 # ends by a corrected tempo.
 FIT_MARGIN_FRAMES = 40.0
@@ -92,12 +96,15 @@ class _Search:
         start = int(self._query.frames[window.first])
         peaks = self._asker.peaks(window)
         known = len(self._known)
+        before = len(self.found)
         for guesses in self._asker.rounds(window, peaks, tuple(self._known)):
             if not self._try(window, peaks, start, guesses):
                 continue
             if len(self._known) > known:  # with the exact warp the true place stands out among its likenesses
                 self._try(window, peaks, start, self._asker.under(self._known[known:], peaks, plan.FOCUS_KEYS))
-            return
+                known = len(self._known)
+            if min(expected for _, expected in self.found[before:]) <= BEYOND_DOUBT:
+                return
 
     def _try(self, window: plan.Window, peaks: Peaks, start: int, guesses: Guesses) -> bool:
         """Verify and follow; return whether a sure match was found."""
@@ -159,7 +166,8 @@ class _Search:
         span = trace(self._query, reference, alignment, window.first, window.last)
         if span is None:
             return False
-        beyond = chance.log10_tail(span.matched_outside, span.inside_outside, max(alignment.chance_rate, 0.02))
+        rate = min(max(alignment.chance_rate, 0.02) * NEAR_FRAMES / CLOSE_FRAMES, chance.HIGHEST_RATE)
+        beyond = chance.log10_tail(span.matched_outside, span.inside_outside, rate) / alignment.scatter
         ends = math.log10(1 + span.inside_outside)  # the end was chosen among as many places
         expected = alignment.log10_chance + min(0.0, beyond + ends)
         self.found.append((span, expected))

@@ -6,32 +6,36 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from sonicgen.match.chance import log10_expected
+from sonicgen.match import decoys, evidence
+from sonicgen.match.chance import log10_expected, log10_of_trials
+from sonicgen.match.pairing import (
+    APART,
+    CLOSE_FRAMES,
+    CLOSE_PITCH,
+    NEAR_FRAMES,
+    NEAR_PITCH,
+    ROUGH_FRAMES,
+    ROUGH_PITCH,
+    grade_peaks,
+    pair_peaks,
+)
 from sonicgen.match.reference import ReferencePeaks
 from sonicgen.match.warp import Warp
 from sonicgen.sound.landmarks import pitch_steps
 from sonicgen.sound.peaks import STEPS_PER_OCTAVE, Peaks
 
-# How near in time (frames) and pitch (1/48 octave) two peaks must be to count as the same: first roughly around the
-# candidate's offset, then around the offset that most agree on, at last around the fitted line.
-ROUGH_FRAMES, ROUGH_PITCH = 9.0, 2.0
-NEAR_FRAMES, NEAR_PITCH = 2.5, 2.0
-CLOSE_FRAMES, CLOSE_PITCH = 1.6, 1.3
 FEWEST_MATCHED = 3
 FEWEST_INSIDE = 4
 FIT_MATCHED, FIT_FRAMES = 8, 60  # a line needs as many points over as long a time; otherwise only the offset is set
 # log10 of chance: only what is sure anyway is fitted twice. Two fits are two goes at an accident: where the first is in
 # doubt, the better of both was once enough for a false match between two pieces in the same scale (-2.0 became -3.4).
 WORTH_A_SECOND_FIT = -6.0
+# log10 of chance as if peaks aligned by accident everywhere alike: from here on decoys are not asked.
+HOPELESS = 1.0
 SAME_TEMPO = 0.003  # 13 ms over 4 s: less than a frame
 LARGEST_TEMPO_FIX = 0.02  # a fit that changes tempo by more has locked on to something else
-# Decoys: the query's own peaks rotated by k/16 of the overlap, forwards and mirrored, and at wrong pitches. Same notes,
-# same density, wrong rhythm: what this very clip reaches on this very place by accident.
-_ROTATIONS = 16
-_WRONG_PITCHES = np.array([-13.0, -8.5, -5.0, 5.0, 8.5, 13.0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Alignment:
     matched: int = 0
     inside: int = 0  # query peaks that fall inside the reference
     chance_rate: float = 1.0  # share of them that would align by accident
+    scatter: float = 1.0  # how much less evidence counts because peaks align together
     log10_chance: float = math.inf
 
     @property
@@ -63,74 +68,6 @@ class Alignment:
     def moved(self, query_frames: int) -> Alignment:
         """Return the same alignment for a query whose frames are counted from `query_frames` earlier."""
         return replace(self, offset=self.offset - self.tempo * query_frames)
-
-
-@njit(cache=True, nogil=True)
-def pair_peaks(
-    ref_frames: NDArray[np.int32],
-    ref_pitches: NDArray[np.float32],
-    times: NDArray[np.float64],
-    pitches: NDArray[np.float64],
-    frames_apart: float,
-    pitch_apart: float,
-) -> NDArray[np.int32]:
-    """Return for every query peak (at reference `times`, in order) the reference peak paired with it, or -1.
-
-    Greedy and one to one: each takes the nearest that is still free.
-    """
-    pairs = np.full(len(times), -1, np.int32)
-    used = np.zeros(len(ref_frames), np.bool_)
-    start = 0
-    for i in range(len(times)):
-        while start < len(ref_frames) and ref_frames[start] < times[i] - frames_apart:
-            start += 1
-        j = start
-        best = -1
-        nearest = 1e9
-        while j < len(ref_frames) and ref_frames[j] <= times[i] + frames_apart:
-            apart = abs(ref_pitches[j] - pitches[i])
-            if apart <= pitch_apart and not used[j]:
-                distance = apart / pitch_apart + abs(ref_frames[j] - times[i]) / frames_apart
-                if distance < nearest:
-                    nearest = distance
-                    best = j
-            j += 1
-        if best >= 0:
-            used[best] = True
-            pairs[i] = best
-    return pairs
-
-
-@njit(cache=True, nogil=True)
-def _decoy_counts(
-    ref_frames: NDArray[np.int32],
-    ref_pitches: NDArray[np.float32],
-    times: NDArray[np.float64],
-    pitches: NDArray[np.float64],
-    frames_apart: float,
-    pitch_apart: float,
-) -> NDArray[np.int64]:
-    """Return how many pair in each decoy."""
-    rotations = 2 * (_ROTATIONS - 1)
-    counts = np.empty(rotations + len(_WRONG_PITCHES), np.int64)
-    first = times[0]
-    width = times[-1] - first + 1.0
-    turned = np.empty(len(times), np.float64)
-    for k in range(rotations):
-        sign = 1.0 if k % 2 == 0 else -1.0
-        for i in range(len(times)):
-            place = (times[i] - first) * sign / width + (k // 2 + 1) / _ROTATIONS
-            turned[i] = first + (place - math.floor(place)) * width
-        order = np.argsort(turned, kind="mergesort")
-        counts[k] = np.sum(
-            pair_peaks(ref_frames, ref_pitches, turned[order], pitches[order], frames_apart, pitch_apart) >= 0
-        )
-    for k in range(len(_WRONG_PITCHES)):
-        wrong = pitches - _WRONG_PITCHES[k]
-        counts[rotations + k] = np.sum(
-            pair_peaks(ref_frames, ref_pitches, times, wrong, frames_apart, pitch_apart) >= 0
-        )
-    return counts
 
 
 def fit_line(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
@@ -228,18 +165,20 @@ def _weigh(
     if inside < FEWEST_INSIDE:
         return None
     times, pitches = times[within], pitches[within]
-    close = CLOSE_FRAMES, CLOSE_PITCH
-    matched = int((pair_peaks(ref.frames, ref.pitches, times, pitches, *close) >= 0).sum())
+    grades = grade_peaks(ref.frames, ref.pitches, times, pitches)
+    matched = int((grades > APART).sum())
     area = max(1.0, float(times[-1] - times[0]) + 1.0) * (float(np.ptp(query.pitches)) + 1.0)
-    even = 1.0 - math.exp(-len(ref) / area * 4 * CLOSE_FRAMES * CLOSE_PITCH)
-    rate = min(0.5, even)
-    if log10_expected(matched, inside, rate, trials) < 0.0:  # otherwise decoys cannot make it better
-        decoys = np.sort(_decoy_counts(ref.frames, ref.pitches, times, pitches, *close))
-        rate = max(rate, float(decoys[-2]) / inside)
+    rate = min(0.5, 1.0 - math.exp(-len(ref) / area * 4 * CLOSE_FRAMES * CLOSE_PITCH))
+    alignment = replace(alignment, matched=matched, inside=inside, chance_rate=rate)
+    expected = log10_expected(matched, inside, rate, trials)
+    if expected >= HOPELESS:
+        return replace(alignment, log10_chance=expected)
+    reach = decoys.reach_of(times)
+    around = reference.between(math.floor(times[0]) - reach, math.ceil(times[-1]) + reach)
+    found = evidence.gather(grades, ref, around, times, pitches)
     return replace(
         alignment,
-        matched=matched,
-        inside=inside,
-        chance_rate=rate,
-        log10_chance=log10_expected(matched, inside, rate, trials),
+        chance_rate=max(rate, found.chance_rate),
+        scatter=found.scatter,
+        log10_chance=log10_of_trials(trials) - found.log10,
     )

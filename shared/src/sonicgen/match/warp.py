@@ -57,7 +57,7 @@ FAR = _speeds(6, 7.5, 9, 10.5) + _pitches(6) + _tempos(7.5, 10, 12.5, 15)
 GRID = NEAR + FAR
 
 # From the densest: targets an anchor, keys a landmark.
-_DENSITIES = tuple(Density(*both) for both in ((6, 6), (6, 4), (5, 4), (4, 4), (4, 2), (3, 2)))
+_DENSITIES = tuple(Density(*both) for both in ((8, 6), (8, 4), (6, 6), (6, 4), (5, 4), (4, 4), (4, 2), (3, 2)))
 
 
 def ask(peaks: Peaks, warps: Sequence[Warp], most_keys: int) -> list[Question]:
