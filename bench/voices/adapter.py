@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sonicgen.embedder.activity import find_speech
 from sonicgen.embedder.encoders.choose import load_encoder
 from sonicgen.settings import read_settings
-from sonicgen.voices.activity import find_speech
 from sonicgen.voices.diarize import diarize
 from sonicgen.voices.pieces import embed_whole
 

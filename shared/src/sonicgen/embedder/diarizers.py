@@ -7,12 +7,12 @@ from pathlib import Path
 
 from sonicgen.domain.embedding import Hints
 from sonicgen.domain.turn import Turn
+from sonicgen.embedder.activity import find_speech, has_network
 from sonicgen.embedder.models import Diarizer
 from sonicgen.embedder.pyannote import PyannoteDiarizer
 from sonicgen.errors import SettingsError
 from sonicgen.log import log
 from sonicgen.settings import Settings
-from sonicgen.voices.activity import find_speech
 from sonicgen.voices.diarize import Embed, diarize
 from sonicgen.voices.encoder import Encoder
 from sonicgen.voices.samples import Samples
@@ -25,7 +25,7 @@ class OwnDiarizer:
 
     def __init__(self, encoder: Encoder) -> None:
         self._likeness = encoder.likeness
-        self.name = f"own-{encoder.model.name}"
+        self.name = f"own-{encoder.model.name}" + ("" if has_network() else "-energy")
 
     def diarize(self, samples: Samples, hints: Hints, embed: Embed) -> list[Turn]:
         """Return the turns in order, speakers as SPEAKER_00, SPEAKER_01…"""

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import product
 from pathlib import Path as FilePath
 
+from sonicgen.embedder.activity import has_network
 from sonicgen.embedder.diarizers import load_diarizer
 from sonicgen.embedder.encoders.choose import load_encoder, load_on_gpu
 from sonicgen.embedder.encoders.ecapa import Arithmetic
@@ -46,3 +47,5 @@ def _notes(settings: Settings) -> Iterator[str]:
         yield "SONICGEN_ECAPA_WEIGHTS names no larger encoder"
     if settings.diarization == "auto" and settings.pyannote_weights is None:
         yield "SONICGEN_PYANNOTE_WEIGHTS names no better diarization"
+    if not has_network():
+        yield "silero-vad is not installed, so speech is found by its energy (pip install --no-deps silero-vad)"

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sonicgen.domain.embedding import Span
+from sonicgen.embedder.activity import find_speech
 from sonicgen.embedder.problems import Code, RequestError
-from sonicgen.voices.activity import Stretch, find_speech
+from sonicgen.voices.activity import Stretch
 from sonicgen.voices.encoder import PIECE_SECONDS
 from sonicgen.voices.samples import SAMPLE_RATE_HZ, Samples, duration_seconds
 

@@ -6,6 +6,7 @@ sound like speech: syllables, pauses, vowels and consonants in turn, a pitch tha
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,12 +60,40 @@ def find_speech(samples: Samples) -> list[Stretch]:
     if not len(frames.level_db):
         return []
     active = _active(frames.level_db)
-    active &= _sounds_like_speech(frames, active)
+    active &= _sounds_like_speech(frames, active, SPEECH_SCORE)
     spans = [span for span in _spans(active) if _is_voice(frames, *span)]
     return _stretches(spans, duration_seconds(samples))
 
 
-def _sounds_like_speech(frames: Frames, active: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def leave_out_music(samples: Samples, stretches: Sequence[Stretch], least_score: float) -> list[Stretch]:
+    """Return what of the stretches is no music; the lower the score that is asked for, the less is left out."""
+    frames = measure(samples)
+    count = len(frames.level_db)
+    if not count:
+        return list(stretches)
+    active = np.zeros(count, bool)
+    for each in stretches:
+        active[int(each.start_seconds * FRAMES_PER_SECOND) : int(each.end_seconds * FRAMES_PER_SECOND) + 1] = True
+    is_speech = _sounds_like_speech(frames, active, least_score)
+    return [part for each in stretches for part in _speech_of(each, is_speech)]
+
+
+def _speech_of(stretch: Stretch, is_speech: NDArray[np.bool_]) -> Iterator[Stretch]:
+    """Yield the parts of a stretch whose frames are speech, all of it when all are."""
+    first = int(stretch.start_seconds * FRAMES_PER_SECOND)
+    own = is_speech[first : int(stretch.end_seconds * FRAMES_PER_SECOND) + 1]
+    if own.all():
+        yield stretch
+        return
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], own, [False])))).reshape(-1, 2)
+    for start, end in edges:
+        begins = max(stretch.start_seconds, (first + start) / FRAMES_PER_SECOND)
+        ends = min(stretch.end_seconds, (first + end) / FRAMES_PER_SECOND)
+        if ends - begins >= SHORTEST_SECONDS:
+            yield Stretch(float(begins), float(ends))
+
+
+def _sounds_like_speech(frames: Frames, active: NDArray[np.bool_], least_score: float) -> NDArray[np.bool_]:
     """Return which frames lie in what sounds like speech; all of them where there is too little to tell."""
     count = len(active)
     size = min(JUDGED_FRAMES, count)
@@ -86,7 +115,7 @@ def _sounds_like_speech(frames: Frames, active: NDArray[np.bool_]) -> NDArray[np
     middles = np.flatnonzero(judged) * JUDGED_STEP + size // 2
     scores = scipy.ndimage.uniform_filter1d(np.column_stack(measures) @ WEIGHTS + BIAS, 3, mode="nearest")
     nearest = np.interp(np.arange(count), middles, scores)
-    is_speech: NDArray[np.bool_] = nearest > SPEECH_SCORE
+    is_speech: NDArray[np.bool_] = nearest > least_score
     return is_speech
 
 
