@@ -29,8 +29,8 @@ FRAME_SECONDS = FRAME / SAMPLE_RATE_HZ
 BLOCK_FRAMES = 512  # 16 s a call; its state goes from one to the next
 STATE_SHAPE = (1, 1, 128)
 
-# A run of frames above OFF that reaches ON somewhere is speech; runs closer than BRIDGE are one; what the network says of
-# a frame belongs to half a frame earlier, and PAD is added at either end. The benchmark's dialogues, DER without and
+# A run of frames above OFF that reaches ON somewhere is speech; runs closer than BRIDGE are one; what the network says
+# of a frame belongs to half a frame earlier, and PAD is added at either end. The benchmark's dialogues, DER without and
 # with a collar of 0.25 s: 18.9 and 8.3 %; with OFF 0.08, BRIDGE 0.15 and PAD 0.03, which make the fewest errors of
 # speech on dialogues of the readers held out, 21.5 and 12.4 %; by energy 19.3 and 9.8 %.
 ON, OFF = 0.2, 0.12

@@ -51,6 +51,7 @@ from sonicgen.store import matches as match_store
 from sonicgen.store import postings, recordings
 from sonicgen.store.database import Connection
 from sonicgen.store.matches import StoredMatch
+from sonicgen.store.postings import IndexState
 
 logger = logging.getLogger(__name__)
 
@@ -221,9 +222,10 @@ class Work:
         with self._database.transaction() as connection:
             # Two copies that arrive together each find nothing; under the lock the later one sees the earlier.
             postings.lock_index(connection)
-            if postings.latest_number(self._database) > seen:
-                found += self._search_late(fingerprint, seen, found)
-            ensure_comparable(versions_wanted(self._database), fingerprint)
+            now = postings.state(self._database)
+            if now.latest_number > seen:
+                found += self._search_late(fingerprint, now, seen, found)
+            ensure_comparable(now.versions, fingerprint)
             self._store(connection, fingerprint, relations.settle(found))
 
     def _search_all(self, fingerprint: Fingerprint) -> tuple[list[Match], int]:
@@ -231,31 +233,32 @@ class Work:
 
         Each round has less to search than the one before, so that little is left to search under the lock.
         """
-        seen = postings.latest_number(self._database)
-        found = self._search(fingerprint, after=None)
+        seen = postings.state(self._database)
+        found = self._search(fingerprint, seen)
         for _ in range(_CATCH_UP_ROUNDS):
-            newest = postings.latest_number(self._database)
-            if newest == seen:
+            now = postings.state(self._database)
+            if now.latest_number == seen.latest_number:
                 break
-            found += self._search_late(fingerprint, seen, found)
-            seen = newest
-        return found, seen
+            found += self._search_late(fingerprint, now, seen.latest_number, found)
+            seen = now
+        return found, seen.latest_number
 
-    def _search_late(self, fingerprint: Fingerprint, seen: int, found: list[Match]) -> list[Match]:
+    def _search_late(self, fingerprint: Fingerprint, now: IndexState, seen: int, found: list[Match]) -> list[Match]:
         """Search what was stored after a number; the search before may have seen some of it already."""
         known = {match.recording for match in found}
-        return [match for match in self._search(fingerprint, after=seen) if match.recording not in known]
+        return [match for match in self._search(fingerprint, now, after=seen) if match.recording not in known]
 
-    def _search(self, fingerprint: Fingerprint, after: int | None) -> list[Match]:
+    def _search(self, fingerprint: Fingerprint, now: IndexState, after: int | None = None) -> list[Match]:
         # Not itself: what holds all of a recording hides from the search whatever holds a part of it.
         own = recordings.get(self._database, self._id).number
         return search(
             self._database,
             fingerprint,
-            versions_wanted(self._database),
+            now.versions,
             false_positive_rate=self._services.settings.false_positive_rate,
             after=after,
             exclude=() if own is None else (own,),
+            seconds=now.seconds,
         )
 
     def _store(self, connection: Connection, fingerprint: Fingerprint, found: list[Match]) -> None:

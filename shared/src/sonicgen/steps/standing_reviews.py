@@ -20,8 +20,11 @@ Pair = tuple[Recording, Match]
 
 def hold_to_reviews(database: Database, recording_id: UUID, found: Iterable[Pair]) -> list[Pair]:
     """Return matches as people see them: an accepted one is sure, a rejected one is not, whatever was measured."""
+    pairs = list(found)
+    if not pairs:
+        return []
     reviewed = [match for match in matches.of(database, recording_id) if match.review is not None]
-    return [(other, _held(match, other.id, reviewed)) for other, match in found]
+    return [(other, _held(match, other.id, reviewed)) for other, match in pairs]
 
 
 def _held(match: Match, reference_id: UUID, reviewed: Iterable[StoredMatch]) -> Match:

@@ -166,6 +166,8 @@ def find(database: Database, recording_id: UUID) -> Recording | None:
 
 def by_numbers(database: Database, numbers: Collection[int]) -> dict[int, Recording]:
     """Return the recordings whose postings carry these numbers; one that was forgotten meanwhile is not among them."""
+    if not numbers:
+        return {}
     with database.transaction() as connection:
         rows = connection.execute(_SQL["by_numbers"], {"numbers": list(numbers)}).fetchall()
     return {row["number"]: _recording(row) for row in rows}
@@ -239,6 +241,8 @@ def copies_of(database: Database, recording_id: UUID) -> list[Recording]:
 
 def by_ids(database: Database, ids: Collection[UUID]) -> dict[UUID, Recording]:
     """Return the recordings with these ids; one that was forgotten is not among them."""
+    if not ids:
+        return {}
     with database.transaction() as connection:
         rows = connection.execute(_SQL["by_ids"], {"ids": list(ids)}).fetchall()
     return {row["id"]: _recording(row) for row in rows}
