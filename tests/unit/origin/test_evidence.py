@@ -37,12 +37,12 @@ def traits(draw: st.DrawFn) -> Traits:
     )  # fmt: skip
 
 
-@given(traits(), traits(), st.floats(0.1, 10), st.floats(0.8, 1.25))
+@given(traits(), traits(), st.floats(0.1, 10), st.floats(0.8, 1.25), st.floats(-60, 60))
 def test_the_same_evidence_from_the_other_side_is_its_opposite(
-    one: Traits, other: Traits, surplus: float, speed: float
+    one: Traits, other: Traits, surplus: float, speed: float, inserted: float
 ) -> None:
-    forth = weigh(one, other, surplus=surplus, speed=speed)
-    back = weigh(other, one, surplus=1 / surplus, speed=1 / speed)
+    forth = weigh(one, other, surplus=surplus, speed=speed, inserted_seconds=inserted)
+    back = weigh(other, one, surplus=1 / surplus, speed=1 / speed, inserted_seconds=-inserted)
     assert forth.log_odds == pytest.approx(-back.log_odds, abs=1e-9)
     assert forth.probability + back.probability == pytest.approx(1)
 
@@ -86,6 +86,14 @@ def test_what_outweighs_what(source: Traits, copy: Traits, surplus: float) -> No
 
 def test_a_few_seconds_of_intro_say_nothing() -> None:
     assert weigh(ONE, OTHER, surplus=1.1).evidence == weigh(ONE, OTHER).evidence
+
+
+def test_what_has_an_advert_inserted_is_the_copy_between_equals() -> None:
+    assert weigh(OTHER, ONE, surplus=0.9, inserted_seconds=5.0).log_odds > 0
+    assert weigh(OTHER, replace(ONE, is_trusted=True), inserted_seconds=5.0).log_odds < 0
+    assert weigh(OTHER, ONE, inserted_seconds=1.0).evidence == weigh(OTHER, ONE).evidence
+    abridged = weigh(OTHER, ONE, surplus=1.4, inserted_seconds=-14.0)
+    assert abridged.evidence == weigh(OTHER, ONE, surplus=1.4).evidence
 
 
 def test_noise_counts_only_where_the_sound_is_the_same() -> None:

@@ -7,9 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+import pytest
+
 from sonicgen.origin.evidence import Traits
 from sonicgen.origin.succession import Common, Option, choose_source, is_compilation, reachable
-from sonicgen.origin.timemap import Piece
+from sonicgen.origin.timemap import Piece, invert
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -85,6 +87,15 @@ def test_what_is_itself_the_source_has_none() -> None:
 def test_a_faster_copy_is_as_long_as_it_would_be() -> None:
     faster = Option(Traits(UUID(int=1), NOW), (Piece((0, 48), (0, 60), 1.25),), 60, 48)
     assert abs(faster.surplus - 1.0) < 1e-9
+
+
+def test_what_is_inserted_is_counted_in_the_sources_time() -> None:
+    traits = Traits(UUID(int=1), NOW)
+    advert = (Piece((0, 20), (0, 20)), Piece((25, 50), (20, 45)))
+    assert Option(traits, advert, 45, 50).inserted_seconds == pytest.approx(5)
+    assert Option(traits, tuple(invert(advert)), 50, 45).inserted_seconds == pytest.approx(-5)
+    unheard = (Piece((0, 16), (0, 20), 1.25), Piece((24, 40), (30, 50), 1.25))
+    assert Option(traits, unheard, 50, 40).inserted_seconds == pytest.approx(0)
 
 
 def test_only_what_holds_most_of_a_copy_is_reachable() -> None:

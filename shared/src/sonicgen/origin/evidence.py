@@ -42,6 +42,11 @@ _COMPARABLE_FROM, _COMPARABLE_TO = 1.25, 1.6
 _LOSSLESS = 0.3  # anything can be saved as FLAC
 _FASTER = 0.7  # material is sped up more often than slowed down
 _FASTER_LEAST = 0.004  # natural logarithm; resampling and drift are below
+# Other sound between two stretches that are one in the other: adverts come into finished recordings more often than
+# they are cut out without a trace. Both are done, so that anything measured outweighs it; where one is longer by more
+# than adverts are, the other is abridged.
+_INSERTED = 0.3
+INSERTED_LEAST_SECONDS = 1.5  # ends of matches are within half a second of the truth (docs/fingerprint.md)
 # With nothing else to go by: less than the least of the others, so that the order in which an archive is read decides
 # between equals only.
 _ARRIVED = 0.05
@@ -91,15 +96,19 @@ class Weighed:
         }
 
 
-def weigh(source: Traits, copy: Traits, *, surplus: float = 1.0, speed: float = 1.0) -> Weighed:
+def weigh(
+    source: Traits, copy: Traits, *, surplus: float = 1.0, speed: float = 1.0, inserted_seconds: float = 0.0
+) -> Weighed:
     """Return how likely `source` is where `copy` comes from.
 
     `surplus` is how many times as long as the copy the source is (at the source's speed), `speed` how fast the copy
-    plays what they have in common (1.02: two percent faster).
+    plays what they have in common (1.02: two percent faster), `inserted_seconds` how much more other sound the copy has
+    in between than the source.
     """
     found = [
         *_published(source, copy),
         *_structure(source, copy, surplus),
+        *_inserted(inserted_seconds, surplus),
         *_speed(speed),
         *_trust(source, copy),
         *_sound(source.quality, copy.quality, surplus),
@@ -133,6 +142,13 @@ def _structure(source: Traits, copy: Traits, surplus: float) -> list[Evidence]:
         whose = "It" if source.is_compilation else "The other"
         found.append(Evidence("compilation", weight, f"{whose} is put together from parts of several recordings."))
     return found
+
+
+def _inserted(seconds: float, surplus: float) -> list[Evidence]:
+    if abs(seconds) < INSERTED_LEAST_SECONDS or max(surplus, 1 / max(surplus, 1e-3)) > _WHOLE_FROM:
+        return []
+    whose = "The other" if seconds > 0 else "It"
+    return [Evidence("inserted", math.copysign(_INSERTED, seconds), f"{whose} has {abs(seconds):.0f} s inserted.")]
 
 
 def _speed(speed: float) -> list[Evidence]:

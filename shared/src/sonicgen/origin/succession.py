@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from uuid import UUID
 
 from sonicgen.origin.evidence import Traits, Weighed, weigh
 from sonicgen.origin.ranges import subtract, total_seconds
-from sonicgen.origin.timemap import Piece, compose, here_seconds, there_seconds
+from sonicgen.origin.timemap import SHORTEST_SECONDS, Piece, compose, here_seconds, there_seconds
 
 # Parts of two others may as well be two quotations from this one; from the third on it is likely the one that quotes.
 FEWEST_SOURCES = 3
@@ -63,6 +64,16 @@ class Option:
         """How fast the copy plays it."""
         longest = max(self.pieces, key=lambda piece: piece.here[1] - piece.here[0], default=None)
         return 1.0 if longest is None else longest.speed
+
+    @property
+    def inserted_seconds(self) -> float:
+        """How much more other sound the copy has between stretches of it than it has between those of the copy."""
+        ordered = sorted(self.pieces, key=lambda piece: piece.here)
+        return sum(
+            (after.here[0] - before.here[1]) * self.speed - (after.there[0] - before.there[1])
+            for before, after in itertools.pairwise(ordered)
+            if after.there[0] >= before.there[1] - SHORTEST_SECONDS
+        )
 
 
 def is_compilation(seconds: float, common: Iterable[Common], coverage: float) -> bool:
@@ -123,7 +134,9 @@ def _precedes(one: Option, other: Option) -> bool:
 
 def weigh_option(copy: Traits, option: Option) -> Weighed:
     """Return how likely a recording comes from this option."""
-    return weigh(option.traits, copy, surplus=option.surplus, speed=option.speed)
+    return weigh(
+        option.traits, copy, surplus=option.surplus, speed=option.speed, inserted_seconds=option.inserted_seconds
+    )
 
 
 def reachable(
