@@ -10,15 +10,13 @@ FILES ?=
 run: $(VENV)/.installed-run
 	@$(BIN)/sonicgen demo $(FILES)
 
-# Two halves side by side: tests of parts compute, those of the whole mostly wait for processes that they started. What
-# the second half says is shown when the first is over.
+# Parts first, then the whole system, each in a process of its own. Side by side they took a third less on two cores, and
+# tests in which a lease of a second matters failed now and then.
 WHOLE := tests/acceptance tests/terraform tests/web
 PARTS := tests $(WHOLE:%=--ignore=%)
 
 test: $(VENV)/.installed-dev
-	@mkdir -p build; $(BIN)/pytest $(WHOLE) > build/test-whole.log 2>&1 & whole=$$!; \
-	  trap 'kill $$whole' INT TERM; $(BIN)/pytest $(PARTS); parts=$$?; \
-	  wait $$whole; whole=$$?; cat build/test-whole.log; exit $$((parts || whole))
+	@$(BIN)/pytest $(PARTS); parts=$$?; $(BIN)/pytest $(WHOLE); whole=$$?; exit $$((parts || whole))
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check .
