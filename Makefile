@@ -10,8 +10,8 @@ FILES ?=
 run: $(VENV)/.installed-run
 	@$(BIN)/sonicgen demo $(FILES)
 
-# Parts first, then the whole system, each in a process of its own: side by side, on two cores, tests in which a lease of a
-# second matters failed now and then.
+# Parts first, then the whole system, each in a process of its own: side by side, on two cores, tests in which a lease of
+# seconds matters failed now and then.
 WHOLE := tests/acceptance tests/terraform tests/web
 PARTS := tests $(WHOLE:%=--ignore=%)
 

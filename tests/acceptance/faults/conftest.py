@@ -107,7 +107,7 @@ def archive(proxies: Proxies, functions: Functions, database_url: str) -> Iterat
             "ASSEMBLYAI_BASE_URL": f"http://{assembly.address}",
             "SONICGEN_WEBHOOK_URL": "https://hook.test/transcription_webhook",
             "SONICGEN_WEBHOOK_SECRET": SECRET,
-            "SONICGEN_LEASE_SECONDS": "1",
+            "SONICGEN_LEASE_SECONDS": "2",
             "SONICGEN_LOG_LEVEL": "CRITICAL",
         }
         for key, value in environment.items():
