@@ -207,7 +207,9 @@ def recall(database: Database, corpus: Path, queries: Path) -> None:
     for number, one in enumerate(originals):
         alone.add(number, one)
     names = [row["id"] for row in csv.DictReader((corpus / "manifest.csv").open()) if row["role"] == "db"]
-    first = postings.latest_number(database) - len(originals) + 1  # the real ones were stored last, in their order
+    first = (
+        postings.state(database).latest_number - len(originals) + 1
+    )  # the real ones were stored last, in their order
     right: dict[int, list[tuple[bool, ...]]] = {}
     accepted = [0, 0]
     for query in track(list(map(json.loads, (queries / "queries.jsonl").open())), "queries"):

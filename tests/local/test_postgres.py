@@ -243,7 +243,7 @@ def test_killed_in_the_middle_of_a_store_nothing_is_half_written(cluster: Path) 
             store(half, 200_000, kill=True)
         server.start()
         assert recordings.get(database, half).number is None
-        assert postings.latest_number(database) == number
+        assert postings.state(database).latest_number == number
         assert postings.peak_segments(database, [(number, 0, 1)])[0] == [(0, b"x")]
         with database.transaction() as connection:
             rows = connection.execute("select loc >> 24 as number, count(*) as n from fingerprints group by 1")

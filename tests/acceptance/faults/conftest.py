@@ -17,11 +17,13 @@ from sonicgen.local.demo_sounds import write_sound
 from sonicgen.local.postgres import LocalPostgres
 from sonicgen.steps import services as services_module
 from tests.acceptance.conftest import sound
+from tests.acceptance.faults.bus import Bus
+from tests.acceptance.faults.functions import Functions
 from tests.acceptance.faults.grpc_proxy import GrpcProxy
 from tests.acceptance.faults.http_proxy import HttpProxy
 from tests.acceptance.faults.orders import Orders
 from tests.acceptance.faults.postgres_proxy import PostgresProxy
-from tests.acceptance.faults.world import Bus, Functions, World, make_buckets, make_topics
+from tests.acceptance.faults.world import World, make_buckets, make_topics
 from tests.cloud_fixture import served_provider
 from tests.postgres_fixture import url_of
 

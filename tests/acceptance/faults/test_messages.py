@@ -14,7 +14,8 @@ from sonicgen.cloud.objects import StoredObject, delete_object, list_objects
 from sonicgen.domain.recording import Reason
 from sonicgen.steps.forget_recording import forget_recording
 from tests.acceptance.faults.conftest import ROUNDS
-from tests.acceptance.faults.world import FUNCTIONS, Whims, World, all_recordings, check, check_consistency
+from tests.acceptance.faults.functions import FUNCTIONS
+from tests.acceptance.faults.world import Whims, World, all_recordings, check, check_consistency
 
 WHIMS: dict[str, dict[str, object]] = {
     "lost, then delivered again": {"lost": 1.0},

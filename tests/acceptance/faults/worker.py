@@ -14,7 +14,7 @@ import subprocess
 import sys
 from contextlib import suppress
 
-from tests.acceptance.faults.world import Functions
+from tests.acceptance.faults.functions import Functions
 
 
 class Worker:

@@ -6,53 +6,38 @@ are pulled and handed to the functions as pushes are, so that a test decides whi
 
 from __future__ import annotations
 
-import asyncio
-import base64
 import io
 import json
 import random
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import av
-import functions_framework
 import grpc
-import httpx
 import psycopg
-from functions_framework import _function_registry
 from google.api_core.exceptions import AlreadyExists
-from google.pubsub_v1 import PublisherClient, PullRequest, SubscriberClient
+from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
-from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
 from sonicgen.cloud.objects import delete_object, ensure_bucket, ensure_notification, list_objects
 from sonicgen.domain.recording import MatchStatus, Recording
-from sonicgen.settings import REPOSITORY
 from sonicgen.sound.fingerprint import fingerprint as take_fingerprint
 from sonicgen.sound.landmarks import index_landmarks
 from sonicgen.steps.add_recording import add_recording
 from sonicgen.steps.forget_recording import forget_recording
-from sonicgen.steps.services import WEBHOOK_HEADER, Services
+from sonicgen.steps.services import Services
 from sonicgen.store import recordings
+from tests.acceptance.faults.bus import Bus, Pending
+from tests.acceptance.faults.functions import MOST_DELIVERIES, Functions
 from tests.acceptance.faults.postgres_proxy import PostgresProxy
 from tests.cloud_fixture import PROJECT, TOPICS, Provider, line
 
-FUNCTIONS = {
-    "media-objects": ("fingerprint_match",),
-    "recording-fingerprinted": ("transcription_submit",),
-    "transcript-completed": ("transcript_fetch",),
-    "transcript-ready": ("transcript_inherit",),
-}
-# As in the cloud: a message that failed this often is given up.
-MOST_DELIVERIES = 10
 # In the cloud the fifth delivery comes two and a half minutes after the first (10, 20, 40, 80 s); here after three.
 _PATIENT_DELIVERIES = 5
 _LONGEST_PAUSE_SECONDS = 1.2
@@ -60,41 +45,6 @@ _PATIENCE_SECONDS = 40.0
 
 Deliver = Callable[[str, dict[str, str], bytes], int]
 """Hands a push (headers, body) to a function and returns the status it answers with."""
-
-
-class Functions:
-    """The functions of the pipeline as the framework serves them, without the network in between."""
-
-    def __init__(self) -> None:
-        self.refusals: deque[str] = deque(maxlen=MOST_DELIVERIES)  # the last ones, for whoever asks why
-        names = {name for those in FUNCTIONS.values() for name in those}
-        self._clients = {name: _load(name).test_client() for name in names}
-        # The framework remembers by its name alone that a function is a coroutine, and all of ours have the same.
-        known = set(_function_registry.ASGI_FUNCTIONS)
-        self._webhook = httpx.ASGITransport(_load("transcription_webhook"), raise_app_exceptions=False)
-        _function_registry.ASGI_FUNCTIONS.clear()
-        _function_registry.ASGI_FUNCTIONS.update(known)
-
-    def deliver(self, function: str, headers: dict[str, str], body: bytes) -> int:
-        """Push to a function; return the status of its answer."""
-        answer = self._clients[function].post("/", headers=headers, data=body)
-        if answer.status_code >= 300:
-            self.refusals.append(f"{function}: {answer.status_code} {answer.text[:200]}")
-        return int(answer.status_code)
-
-    def call_back(self, address: str, secret: str, body: bytes) -> int:
-        """Call the webhook as the provider does; return the status of its answer."""
-        headers = [(WEBHOOK_HEADER.encode(), secret.encode()), (b"content-type", b"application/json")]
-
-        async def call() -> int:
-            async with httpx.AsyncClient(transport=self._webhook) as client:
-                return (await client.post(address, headers=headers, content=body)).status_code
-
-        return asyncio.run(call())
-
-
-def _load(name: str) -> Any:
-    return functions_framework.create_app("main", str(REPOSITORY / "functions" / name / "main.py"))
 
 
 @dataclass
@@ -106,70 +56,6 @@ class Whims:
     lost: float = 0.0  # delivered and its acknowledgement lost, so that it comes again
     late: float = 0.0  # set aside until everything else was delivered
     shuffled: bool = False
-
-
-@dataclass(eq=False)
-class Pending:
-    """A message that has come and is not acknowledged."""
-
-    topic: str
-    function: str
-    headers: dict[str, str]
-    body: bytes
-    deliveries: int = 0
-    not_before: float = 0.0
-
-
-class Bus:
-    """Pulls what is published, directly from the server, past every proxy."""
-
-    def __init__(self, address: str, name: str) -> None:
-        self._channel = grpc.insecure_channel(address)
-        self._subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=self._channel))
-        publisher = PublisherClient(transport=PublisherGrpcTransport(channel=self._channel))
-        self._paths: dict[str, str] = {}
-        for topic in FUNCTIONS:
-            with suppress(AlreadyExists):
-                publisher.create_topic(name=publisher.topic_path(PROJECT, topic))
-            self._paths[topic] = self._subscriber.subscription_path(PROJECT, f"world-{name}-{topic}")
-            self._subscriber.create_subscription(
-                name=self._paths[topic], topic=publisher.topic_path(PROJECT, topic), ack_deadline_seconds=600
-            )
-
-    def take(self) -> list[Pending]:
-        """Return what has come."""
-        found = []
-        for topic, path in self._paths.items():
-            # Without the client's wrapper, which warns of the very flag that a test needs.
-            request = PullRequest(subscription=path, max_messages=200, return_immediately=True)
-            received = self._subscriber.transport.pull(request, timeout=20).received_messages
-            if received:
-                self._subscriber.acknowledge(subscription=path, ack_ids=[each.ack_id for each in received])
-            for each in received:
-                headers, body = push_of(topic, each.message)
-                found += [Pending(topic, function, headers, body) for function in FUNCTIONS[topic]]
-        return found
-
-    def close(self) -> None:
-        """Forget the subscriptions."""
-        for path in self._paths.values():
-            self._subscriber.delete_subscription(subscription=path)
-        self._channel.close()
-
-
-def push_of(topic: str, message: Any) -> tuple[dict[str, str], bytes]:
-    """Return headers and body of the push that tells of a message, as its topic is subscribed to in the cloud."""
-    attributes = dict(message.attributes)
-    if topic != "media-objects":
-        return {**attributes, "content-type": "application/json"}, bytes(message.data)
-    wrapped = {
-        "data": base64.b64encode(message.data).decode(),
-        "attributes": attributes,
-        "messageId": message.message_id,
-        "publishTime": datetime.now(UTC).isoformat(),
-    }
-    body = {"message": wrapped, "subscription": f"projects/{PROJECT}/subscriptions/fingerprint-match"}
-    return {"content-type": "application/json"}, json.dumps(body).encode()
 
 
 class World:

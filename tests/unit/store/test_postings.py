@@ -40,7 +40,7 @@ def test_a_landmark_that_comes_twice_is_stored_once(database: Database, claim: C
 def test_a_recording_without_landmarks_can_be_stored(database: Database, claim: Claim) -> None:
     number = store(database, claim().id, ints(), ints())
     assert stored(database) == Counter()
-    assert postings.latest_number(database) == number
+    assert postings.state(database).latest_number == number
 
 
 def test_storing_again_replaces_exactly(database: Database, claim: Claim) -> None:
@@ -135,7 +135,7 @@ def test_two_equal_files_that_arrive_at_once_are_one_original_and_one_copy(datab
 
     def work(recording_id: UUID) -> None:
         try:
-            seen = postings.latest_number(database)
+            seen = postings.state(database).latest_number
             assert search(database, keys, keys, after_number=None) == []
             searched.wait(10)  # both have looked, neither has stored
             with database.transaction() as connection:
@@ -184,5 +184,5 @@ def test_numbers_become_visible_in_their_order(database: Database, claim: Claim)
         thread.join()
     done.set()
     watcher.join()
-    assert postings.latest_number(database) == 6
+    assert postings.state(database).latest_number == 6
     assert all(before <= after for before, after in pairwise(seen))

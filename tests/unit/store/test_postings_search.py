@@ -81,9 +81,9 @@ def test_noisy_keys_take_no_part(database: Database, claim: Claim) -> None:
 
 
 def test_only_what_came_later_can_be_asked_for(database: Database, claim: Claim) -> None:
-    assert postings.latest_number(database) == 0
+    assert postings.state(database).latest_number == 0
     first = store(database, claim().id, ints(1, 2), ints(0, 1))
-    assert postings.latest_number(database) == first
+    assert postings.state(database).latest_number == first
     assert search(database, ints(1, 2), ints(0, 1), after_number=first) == []
     second = store(database, claim().id, ints(1, 2), ints(8, 9))
     assert search(database, ints(1, 2), ints(0, 1), after_number=first) == [PostingVotes(second, 8, 2)]

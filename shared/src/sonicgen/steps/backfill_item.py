@@ -10,13 +10,13 @@ from sonicgen.cloud.objects import StoredObject, describe_object
 from sonicgen.domain.backfill import BackfillKind, ItemState, split_address
 from sonicgen.domain.recording import MatchStatus, Reason, Recording, recording_id
 from sonicgen.errors import ConflictError, InputError, MediaError, NotFoundError
-from sonicgen.events.objects import ObjectFinalized
 from sonicgen.steps.add_recording import add_recording
 from sonicgen.steps.fingerprint_match import fingerprint_match
 from sonicgen.steps.hear_again import HeardAgain, hear_again
 from sonicgen.steps.index_folder import find_known
 from sonicgen.steps.retry_recording import FUNCTION
 from sonicgen.steps.services import Services
+from sonicgen.steps.stored_upload import upload_of
 from sonicgen.store import recordings
 from sonicgen.store.backfills import Item
 
@@ -62,15 +62,7 @@ def _bring_in_from_here(services: Services, path: Path, item: Item) -> Ended:
 def _bring_in(services: Services, stored: StoredObject, item: Item) -> Ended:
     """Do what the event of an upload would do."""
     identifier = recording_id(stored.bucket, stored.name, stored.generation)
-    upload = ObjectFinalized(
-        bucket=stored.bucket,
-        name=stored.name,
-        generation=stored.generation,
-        size_bytes=stored.size_bytes,
-        md5=stored.md5,
-        content_type=stored.content_type,
-        event_id=f"backfill-{identifier}",
-    )
+    upload = upload_of(stored, f"backfill-{identifier}")
     recording = recordings.find(services.database, identifier)
     if recording is not None and recording.is_final:
         return _final(recording, item)

@@ -26,7 +26,7 @@ from sonicgen.cloud.once import Claim, run_once
 from sonicgen.domain.download import RULES, Download, DownloadReason, DownloadState, Failure, Fate, decide
 from sonicgen.domain.platform import Platform, cooled_host, platform_of
 from sonicgen.errors import ConflictError, DownloadError, LeaseHeldError, SonicGenError, TransientError
-from sonicgen.events.objects import VIDEO_ID, ObjectFinalized
+from sonicgen.events.objects import VIDEO_ID
 from sonicgen.events.video_discovered import VideoDiscovered
 from sonicgen.log import log, log_context, setup_logging
 from sonicgen.services.downloader import Downloaded
@@ -34,6 +34,7 @@ from sonicgen.services.scratch import sweep
 from sonicgen.settings import settings
 from sonicgen.steps import retry_recording
 from sonicgen.steps.services import Services
+from sonicgen.steps.stored_upload import upload_of
 from sonicgen.store import downloads, recordings
 
 logger = logging.getLogger(__name__)
@@ -186,16 +187,7 @@ class _Work:
         """Take what lies in the bucket already; when nobody works on it (its row is new), tell of it once more."""
         recording = recordings.find(self._database, self._id)
         if recording is not None and recording.match_status is None:
-            upload = ObjectFinalized(
-                bucket=present.bucket,
-                name=present.name,
-                generation=present.generation,
-                size_bytes=present.size_bytes,
-                md5=present.md5,
-                content_type=present.content_type,
-                event_id="",
-                video_id=self._id,
-            )
+            upload = upload_of(present, video_id=self._id)
             with suppress(LeaseHeldError):  # somebody is at it right now
                 self._services.ledger.reopen(retry_recording.FUNCTION, upload.identity)
             publish_message(MEDIA_OBJECTS, *upload.to_notification())

@@ -211,12 +211,6 @@ def of_version(database: Database, numbers: NDArray[np.int64], version: int) -> 
     return array_items(row["numbers"] if row else None, ">i8").astype(np.int64)
 
 
-def latest_number(database: Database) -> int:
-    """Return the number stored last, 0 for an empty index; all that is stored later has a higher one."""
-    with database.transaction() as connection:
-        return int(_single(connection, "latest_number", "number"))
-
-
 def indexed_seconds(database: Database) -> float:
     """Return how many seconds of sound the index holds; costs the same however many they are."""
     with database.transaction() as connection:

@@ -29,9 +29,6 @@ from find_fingerprint_candidates(%(keys)s, %(frames)s, %(limit)s, %(max_postings
 select keys, locs, blocks, bits, first_numbers, sizes, data, forgotten, noisy
 from find_fingerprint_postings(%(keys)s, %(max_postings)s, %(after_number)s);
 
--- name: latest_number
-select coalesce(max(number), 0) as number from videos;
-
 -- name: indexed_seconds
 select milliseconds / 1000.0::double precision as seconds from index_totals;
 
