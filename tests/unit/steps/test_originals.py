@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 
-from sonicgen.cloud.objects import upload_file
+from sonicgen.cloud.objects import delete_object, upload_file
 from sonicgen.domain.recording import MatchStatus, Recording
 from sonicgen.errors import InputError
 from sonicgen.events.objects import ObjectFinalized
@@ -248,6 +248,32 @@ def test_a_copy_that_was_seen_through_a_poorer_one_is_read_again(
     assert archive.originals(whole_copy) == [source]
     [place] = [m for m in matches.of(archive.services.database, whole_copy) if m.reference_id == source]
     assert (place.query_start_seconds, place.reference_start_seconds) == pytest.approx((0, 0), abs=0.1)
+
+
+def test_a_copy_that_would_be_read_again_is_moved_by_what_is_on_record_when_its_sound_is_gone(
+    archive: Archive, music: Callable[[int], Sound]
+) -> None:
+    sound = music(13)
+    introduced = np.concatenate([cut(music(14), 0, 2.5), cut(sound, 2, 30)])
+    poorer = archive.add("another intro", introduced, published=MARCH)
+    copy = archive.add("re-encoded", sound, bit_rate=64_000, published=MAY)
+    delete_object(archive.services.settings.media_bucket, archive.get(copy).object_name)
+    source = archive.add("source", sound, published=MARCH - timedelta(days=30))
+    assert archive.get(source).match_status is MatchStatus.FINGERPRINTED
+    assert archive.originals(poorer, copy) == [source, source]
+    assert archive.get(copy).match_status is MatchStatus.MATCHED
+
+
+def test_an_original_with_more_to_it_stays_one_when_its_sound_is_gone(
+    make_services: Callable[..., Services], tmp_path: Path, music: Callable[[int], Sound]
+) -> None:
+    archive = Archive(make_services(duplicate_coverage=0.6), tmp_path)
+    longer = archive.add("with an ending", np.concatenate([cut(music(1), 2, 28), cut(music(2), 0, 12)]), published=MAY)
+    delete_object(archive.services.settings.media_bucket, archive.get(longer).object_name)
+    whole = archive.add("whole", music(1), published=MARCH)
+    assert archive.originals(longer, whole) == [None, None]
+    assert archive.get(longer).match_status is MatchStatus.FINGERPRINTED
+    assert archive.originals(archive.add("the ending", cut(music(2), 1, 11))) == [longer]
 
 
 def test_every_copy_is_found_although_one_of_them_explains_it_all(

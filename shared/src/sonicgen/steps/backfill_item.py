@@ -16,7 +16,7 @@ from sonicgen.steps.hear_again import HeardAgain, hear_again
 from sonicgen.steps.index_folder import find_known
 from sonicgen.steps.retry_recording import FUNCTION
 from sonicgen.steps.services import Services
-from sonicgen.steps.stored_upload import upload_of
+from sonicgen.steps.uploads import upload_of_object
 from sonicgen.store import recordings
 from sonicgen.store.backfills import Item
 
@@ -62,7 +62,7 @@ def _bring_in_from_here(services: Services, path: Path, item: Item) -> Ended:
 def _bring_in(services: Services, stored: StoredObject, item: Item) -> Ended:
     """Do what the event of an upload would do."""
     identifier = recording_id(stored.bucket, stored.name, stored.generation)
-    upload = upload_of(stored, f"backfill-{identifier}")
+    upload = upload_of_object(stored, f"backfill-{identifier}")
     recording = recordings.find(services.database, identifier)
     if recording is not None and recording.is_final:
         return _final(recording, item)

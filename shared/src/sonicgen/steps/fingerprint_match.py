@@ -124,9 +124,7 @@ class Work:
         self._enter("publishing")
         recording = recordings.get(self._database, self._id)
         self._publish(recording)
-        for released in self._released:
-            with suppress(InputError):  # its sound is gone: what was decided of it stays
-                retry_recording(self._services, released)
+        self._hear_released()
         self._tell_webhooks(recording)
         with suppress(SonicGenError):  # a stale progress bar expires by itself
             clear_progress(str(self._id))
@@ -300,6 +298,12 @@ class Work:
         self._enter("committing")
         if self._claim is not None:
             self._claim.ensure_held()  # a worker that was taken for dead must not write after its successor
+
+    def _hear_released(self) -> None:
+        """Have those listened to again that were copies of this one and are no longer."""
+        for released in self._released:
+            with suppress(InputError):  # its sound is gone: what was decided of it stays
+                retry_recording(self._services, released)
 
     def _publish(self, recording: Recording) -> None:
         found = [match for match in match_store.of(self._database, self._id) if match.decision is Decision.MATCH]

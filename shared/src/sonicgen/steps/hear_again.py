@@ -17,8 +17,8 @@ from sonicgen.log import log_context
 from sonicgen.sound.fingerprint import Fingerprint
 from sonicgen.sound.versions import current_version
 from sonicgen.steps.fingerprint_match import Work, log_step
-from sonicgen.steps.retry_recording import retry_recording, upload_of
 from sonicgen.steps.services import Services
+from sonicgen.steps.uploads import upload_of_recording
 from sonicgen.store import recordings
 from sonicgen.store.database import Connection
 
@@ -50,7 +50,7 @@ class _Again(Work):
     """The work on a recording that has its verdict."""
 
     def __init__(self, services: Services, recording: Recording) -> None:
-        super().__init__(services, upload_of(recording), log_step)
+        super().__init__(services, upload_of_recording(recording), log_step)
         self._id = recording.id
 
     def run_again(self, is_retry: bool) -> HeardAgain:
@@ -72,8 +72,7 @@ class _Again(Work):
             with suppress(SonicGenError):
                 clear_progress(str(self._id))
         after = recordings.get(self._database, self._id)
-        for released in self._released:
-            retry_recording(self._services, released)
+        self._hear_released()
         if (after.match_status, after.original_video_id) == (before.match_status, before.original_video_id):
             return HeardAgain.SAME
         self._announce(after)

@@ -26,6 +26,7 @@ from sonicgen.sound.fingerprint import Fingerprint
 from sonicgen.sound.stretches import share_within
 from sonicgen.steps.origin_changes import Link, Move, Succession, by_person, piece_of
 from sonicgen.steps.search_index import PostgresIndex
+from sonicgen.steps.uploads import has_sound
 from sonicgen.store import decisions, matches, recordings
 from sonicgen.store.database import Database
 
@@ -110,7 +111,10 @@ class Origins:
         if not is_ours:
             return
         if complement((p.there for p in pieces), seconds, MINIMUM_NOVEL_SECONDS):
-            # What only it has stays in the index, and landmarks cannot be made of stored peaks: it is read again.
+            # What only it has stays in the index, and landmarks cannot be made of stored peaks: it is read again, and
+            # stays an original when there is nothing to read.
+            if not has_sound(other):
+                return
             self.succession.released.append(other)
         else:
             self.succession.moves.append(Move(other, self._recording, option.pieces, weighed))
@@ -167,13 +171,15 @@ class Origins:
         if not options:
             return  # its original is another's copy now, which does not hold it: it stays where it is
         best = choose_source(self._traits_of(copy), options)
-        if best is None:
+        if best is not None and best[0].traits.id == through.id:
+            return
+        # One that was seen through another which holds less of it may reach further into its new original. When its
+        # sound is gone, what is on record has to do: to be read in vain would cost it its verdict.
+        is_unclear = best is None or may_reach_further(best[0].pieces, best[0].copy_seconds, best[0].seconds)
+        if is_unclear and has_sound(copy):
             self.succession.released.append(copy)
-        elif best[0].traits.id != through.id:
-            if may_reach_further(best[0].pieces, best[0].copy_seconds, best[0].seconds):
-                self.succession.released.append(copy)  # it was seen through one that holds less of it
-            else:
-                self.succession.moves.append(Move(copy, known[best[0].traits.id], best[0].pieces, best[1]))
+        elif best is not None:
+            self.succession.moves.append(Move(copy, known[best[0].traits.id], best[0].pieces, best[1]))
 
     def _onward(self, through: Recording) -> Pieces:
         """Return where a recording lies in others, by what is on record and what was found just now."""

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from sonicgen.cloud.bus import publish_message
-from sonicgen.cloud.objects import describe_object
 from sonicgen.domain.recording import MatchStatus, Recording
-from sonicgen.errors import InputError, NotFoundError
-from sonicgen.events.objects import ObjectFinalized
+from sonicgen.errors import InputError
 from sonicgen.steps.services import Services
+from sonicgen.steps.uploads import has_sound, upload_of_recording
 from sonicgen.store import recordings
 
 FUNCTION = "fingerprint_match"  # who does the work, by its name in the event ledger
 TOPIC = "media-objects"
 _DECIDED = frozenset({MatchStatus.FINGERPRINTED, MatchStatus.MATCHED})
-
-
-def upload_of(recording: Recording) -> ObjectFinalized:
-    """Return the event of the upload that a recording came with."""
-    return ObjectFinalized(
-        bucket=recording.bucket,
-        name=recording.object_name,
-        generation=recording.generation,
-        size_bytes=recording.size_bytes,
-        md5=recording.content_md5,
-        content_type=recording.content_type,
-        event_id="",
-        video_id=recording.id,
-    )
 
 
 def retry_recording(services: Services, recording: Recording) -> None:
@@ -37,18 +22,10 @@ def retry_recording(services: Services, recording: Recording) -> None:
     """
     if not recording.is_stored:
         raise InputError(f"“{recording.title}” has no sound yet: it waits for its download.")
-    if recording.match_status in _DECIDED and not _is_there(recording):
+    if recording.match_status in _DECIDED and not has_sound(recording):
         raise InputError(f"The sound of “{recording.title}” is not in its bucket any more; what was decided stands.")
     with services.database.transaction() as connection:
         recordings.ask_again(connection, recording.id)
-    upload = upload_of(recording)
+    upload = upload_of_recording(recording)
     services.ledger.reopen(FUNCTION, upload.identity)
     publish_message(TOPIC, *upload.to_notification())
-
-
-def _is_there(recording: Recording) -> bool:
-    try:
-        describe_object(recording.bucket, recording.object_name, recording.generation)
-    except NotFoundError:
-        return False
-    return True

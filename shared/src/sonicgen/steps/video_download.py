@@ -34,7 +34,7 @@ from sonicgen.services.scratch import sweep
 from sonicgen.settings import settings
 from sonicgen.steps import retry_recording
 from sonicgen.steps.services import Services
-from sonicgen.steps.stored_upload import upload_of
+from sonicgen.steps.uploads import upload_of_object
 from sonicgen.store import downloads, recordings
 
 logger = logging.getLogger(__name__)
@@ -187,7 +187,7 @@ class _Work:
         """Take what lies in the bucket already; when nobody works on it (its row is new), tell of it once more."""
         recording = recordings.find(self._database, self._id)
         if recording is not None and recording.match_status is None:
-            upload = upload_of(present, video_id=self._id)
+            upload = upload_of_object(present, video_id=self._id)
             with suppress(LeaseHeldError):  # somebody is at it right now
                 self._services.ledger.reopen(retry_recording.FUNCTION, upload.identity)
             publish_message(MEDIA_OBJECTS, *upload.to_notification())
