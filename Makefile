@@ -10,13 +10,8 @@ FILES ?=
 run: $(VENV)/.installed-run
 	@$(BIN)/sonicgen demo $(FILES)
 
-# Parts first, then the whole system, each in a process of its own: side by side, on two cores, tests in which a lease of
-# seconds matters failed now and then.
-WHOLE := tests/acceptance tests/terraform tests/web
-PARTS := tests $(WHOLE:%=--ignore=%)
-
 test: $(VENV)/.installed-dev
-	@$(BIN)/pytest $(PARTS); parts=$$?; $(BIN)/pytest $(WHOLE); whole=$$?; exit $$((parts || whole))
+	@$(BIN)/python -m tools.run_tests
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check .

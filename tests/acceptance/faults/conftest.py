@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from google.cloud import firestore
 
 from sonicgen import settings as settings_module
 from sonicgen.local.demo_sounds import write_sound
@@ -23,8 +24,8 @@ from tests.acceptance.faults.grpc_proxy import GrpcProxy
 from tests.acceptance.faults.http_proxy import HttpProxy
 from tests.acceptance.faults.orders import Orders
 from tests.acceptance.faults.postgres_proxy import PostgresProxy
-from tests.acceptance.faults.world import World, make_buckets, make_topics
-from tests.cloud_fixture import served_provider
+from tests.acceptance.faults.world import LEASE_SECONDS, World, make_buckets, make_topics
+from tests.cloud_fixture import PROJECT, served_provider
 from tests.postgres_fixture import url_of
 
 SECRET = "a secret of ours that is long"
@@ -94,7 +95,13 @@ def database_url(postgres_server: LocalPostgres, database_template: str) -> Iter
 
 
 @pytest.fixture(scope="module")
-def archive(proxies: Proxies, functions: Functions, database_url: str) -> Iterator[World]:
+def lease_seconds() -> float:
+    """How long an event belongs to whoever works on it."""
+    return LEASE_SECONDS
+
+
+@pytest.fixture(scope="module")
+def archive(proxies: Proxies, functions: Functions, database_url: str, lease_seconds: float) -> Iterator[World]:
     """A world for a module's tests: database, buckets, subscriptions and provider are nobody else's."""
     name = uuid4().hex[:12]
     with served_provider() as provider, pytest.MonkeyPatch.context() as patch:
@@ -109,20 +116,21 @@ def archive(proxies: Proxies, functions: Functions, database_url: str) -> Iterat
             "ASSEMBLYAI_BASE_URL": f"http://{assembly.address}",
             "SONICGEN_WEBHOOK_URL": "https://hook.test/transcription_webhook",
             "SONICGEN_WEBHOOK_SECRET": SECRET,
-            "SONICGEN_LEASE_SECONDS": "2",
+            "SONICGEN_LEASE_SECONDS": str(lease_seconds),
             "SONICGEN_LOG_LEVEL": "CRITICAL",
         }
+        patch.setenv("FIRESTORE_EMULATOR_HOST", proxies.direct["FIRESTORE_EMULATOR_HOST"])
+        documents = firestore.Client(project=PROJECT)
         for key, value in environment.items():
             patch.setenv(key, value)
         _forget_services()
         make_topics(proxies.direct["PUBSUB_EMULATOR_HOST"])
         services = services_module.services()
         make_buckets(services)
-        made = World(
-            services, provider, functions, Bus(proxies.direct["PUBSUB_EMULATOR_HOST"], name), database_url, postgres
-        )
-        yield made
-        made.bus.close()
+        bus = Bus(proxies.direct["PUBSUB_EMULATOR_HOST"], name)
+        yield World(services, provider, functions, bus, documents, database_url, postgres)
+        bus.close()
+        documents.close()
         services.close()
         postgres.close()
         assembly.close()

@@ -34,7 +34,6 @@ PARSERS = (
     parse_object_event, parse_channel_ingest, parse_clips_ready, parse_recording_fingerprinted,
     parse_transcript_completed, parse_transcript_ready, parse_video_discovered, parse_voice_job_requested,
 )  # fmt: skip
-DELIVERIES = 3
 # The function, and a request that it understands.
 PUSHES = {
     "fingerprint_match": "storage_notification_raw_push",
@@ -124,9 +123,7 @@ def test_no_push_ends_in_a_server_error(world: World, function: str) -> None:
             headers[data.draw(st.sampled_from(["ce-id", "ce-type", "ce-time", "ce-source"]))] = data.draw(
                 st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=300)
             )
-        # What is refused comes again: a lease that has just run out on a busy machine is no fault of what was pushed.
-        statuses = (world.deliver(function, headers, body) for _ in range(DELIVERIES))
-        assert any(status < 500 for status in statuses), [body[:500], *world.functions.refusals]
+        world.push(function, headers, body)
 
     push()
 

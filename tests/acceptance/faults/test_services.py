@@ -15,9 +15,10 @@ from sonicgen.local.postgres import LocalPostgres
 from tests.acceptance.faults.conftest import ROUNDS
 from tests.acceptance.faults.orders import Deed, Orders
 from tests.acceptance.faults.postgres_proxy import end_all_connections
-from tests.acceptance.faults.world import World, check
+from tests.acceptance.faults.world import LEASE_SECONDS, World, check
 
 Fault = dict[str, Any]
+LONGER = LEASE_SECONDS + 0.6
 # What goes over the wire when sound is read, when it is described, and when the pipeline writes.
 READ, DESCRIBE, WRITE = "storage GET /download", "storage GET /storage", "storage P.* /upload.*media-"
 
@@ -26,7 +27,7 @@ FAULTS: dict[str, Fault] = {
     "storage: 503 when the sound is read": {"place": READ, "deed": Deed.REFUSE, "times": 2},
     "storage: 503 after four megabytes": {"place": READ, "deed": Deed.REFUSE, "skip": 3, "seconds_of_sound": 60.0},
     "storage: a download is cut off": {"place": READ, "deed": Deed.CUT, "after_bytes": 40_000, "times": 2},
-    "storage: a download stalls for longer than the lease": {"place": READ, "deed": Deed.STALL, "seconds": 2.6},
+    "storage: a download stalls for longer than the lease": {"place": READ, "deed": Deed.STALL, "seconds": LONGER},
     "storage: 429 with the time to wait": {
         "place": READ, "deed": Deed.REFUSE, "code": 429, "headers": {"retry-after": "1"},
     },
@@ -52,7 +53,7 @@ FAULTS: dict[str, Fault] = {
     "documents: the last write of all is lost": {
         "place": "firestore Commit", "deed": Deed.LOSE, "code": "INTERNAL", "skip": 2, "times": 3,
     },
-    "documents: slower than the lease": {"place": "firestore Commit", "deed": Deed.STALL, "seconds": 2.6},
+    "documents: slower than the lease": {"place": "firestore Commit", "deed": Deed.STALL, "seconds": LONGER},
     "documents: the quota is spent": {
         "place": "firestore", "deed": Deed.REFUSE, "code": "RESOURCE_EXHAUSTED", "times": 3,
     },
@@ -65,7 +66,7 @@ FAULTS: dict[str, Fault] = {
     "database: the answer is lost to every second commit": {
         "place": "postgres COMMIT", "deed": Deed.LOSE, "skip": 16, "times": 5,
     },
-    "database: slower than the lease": {"place": "postgres copy", "deed": Deed.STALL, "seconds": 2.6},
+    "database: slower than the lease": {"place": "postgres copy", "deed": Deed.STALL, "seconds": LONGER},
     "provider: an upload fails": {"place": "assemblyai POST /v2/upload", "deed": Deed.REFUSE, "code": 500},
     "provider: an upload is cut off": {"place": "assemblyai POST /v2/upload", "deed": Deed.CUT},
     "provider: the order's answer is lost": {"place": "assemblyai POST /v2/transcript", "deed": Deed.LOSE, "code": 0},

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -159,6 +160,24 @@ def test_what_goes_wrong_inside_is_told_to_nobody(console: Console, monkeypatch:
 def test_too_large_a_request_is_refused(console: Console) -> None:
     answer = console.ask.post("/v1/webhooks", content=b" " * (2 << 20), headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize(
+    ("path", "announced_bytes", "status"),
+    [("/v1/webhooks", 3 << 20, 413), ("/v1/find", 1 << 40, 413), ("/v1/no-such-thing", 3 << 20, 404)],
+)
+def test_who_still_sends_gets_to_read_the_answer(
+    console: Console, path: str, announced_bytes: int, status: int
+) -> None:
+    host, port = console.url.removeprefix("http://").split(":")
+    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    piece = b" " * (1 << 19)
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(f"{head}Content-Length: {announced_bytes}\r\n\r\n".encode())
+        for _ in range(min(announced_bytes, 6 << 20) // len(piece)):
+            connection.sendall(piece)
+            time.sleep(0.02)  # as a network does; what comes all at once may be read before it is refused
+        assert connection.recv(1 << 16).startswith(f"HTTP/1.1 {status} ".encode())
 
 
 @pytest.fixture

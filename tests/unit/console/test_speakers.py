@@ -15,8 +15,6 @@ from sonicgen.steps.services import Services
 from tests.unit.steps.conftest import listening, pitch_embedder  # noqa: F401  (fixtures)
 from tests.unit.steps.speakers import ANNA, BERT, CARL, hear, names, record, talk, write
 
-pytestmark = pytest.mark.timeout(60)
-
 
 class Client:
     """Asks the application."""

@@ -28,7 +28,6 @@ from tests.unit.steps.conftest import pitch_embedder  # noqa: F401
 from tests.unit.steps.speakers import ANNA, BERT, CARL, talk, write
 from tests.unit.voices.signals import Voice
 
-pytestmark = pytest.mark.timeout(90)
 CONSENT = {"consent_by": "Anna Example", "consent_purpose": "naming her in our meetings"}
 
 

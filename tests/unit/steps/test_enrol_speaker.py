@@ -20,7 +20,6 @@ from sonicgen.voices.samples import SAMPLE_RATE_HZ
 from tests.unit.steps.speakers import ANNA, BERT, CARL, hear, names, record, talk, write
 from tests.unit.voices.signals import Voice
 
-pytestmark = pytest.mark.timeout(60)
 CONSENT = ConsentGiven("Anna Example", "naming her in our recordings", datetime(2026, 1, 2, tzinfo=UTC))
 
 

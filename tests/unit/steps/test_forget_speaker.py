@@ -25,7 +25,6 @@ from tests.unit.embedder.cepstra_encoder import loader
 from tests.unit.embedder.conftest import services as embedders
 from tests.unit.steps.speakers import ANNA, BERT, PitchEncoder, copy, hear, names, record, talk, write
 
-pytestmark = pytest.mark.timeout(60)
 CONSENT = ConsentGiven("Anna", "naming", datetime(2026, 1, 2, tzinfo=UTC))
 
 

@@ -12,8 +12,6 @@ from sonicgen.steps.import_speaker_map import import_speaker_map
 from sonicgen.steps.services import Services
 from tests.unit.steps.speakers import ANNA, BERT, hear, names, record
 
-pytestmark = pytest.mark.timeout(60)
-
 
 def test_a_map_names_voices_once(listening: Services, tmp_path: Path) -> None:
     one = record(listening, tmp_path, [("A", ANNA), ("B", BERT)] * 2, seed=1, title="episode 1.mp3")

@@ -18,7 +18,6 @@ from sonicgen.store import transcripts, utterances
 from tests.cloud_fixture import Provider, line
 from tests.unit.steps.conftest import Record
 
-pytestmark = pytest.mark.timeout(60)
 TALK = [line("A", [("Good", 0.5, 0.8), ("evening.", 0.9, 1.4)])]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 from scipy import signal
 
 from sonicgen.cloud.objects import delete_object, list_objects
@@ -44,7 +43,6 @@ from tests.unit.steps.speakers import (
     transcript,
 )
 
-pytestmark = pytest.mark.timeout(60)
 ME = "tester"
 
 

@@ -23,7 +23,6 @@ from sonicgen.store import costs, transcripts, utterances
 from tests.cloud_fixture import Listener, Provider, line
 from tests.unit.steps.conftest import Record, match
 
-pytestmark = pytest.mark.timeout(60)
 TALK = [line("A", [("Good", 0.5, 0.8), ("evening.", 0.9, 1.4)]), line("B", [("Hello.", 2.0, 2.5)])]
 
 

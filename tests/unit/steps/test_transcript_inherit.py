@@ -18,8 +18,6 @@ from sonicgen.store import costs, transcripts, utterances
 from tests.cloud_fixture import Listener, Provider, line
 from tests.unit.steps.conftest import Record, match
 
-pytestmark = pytest.mark.timeout(60)
-
 
 def talk(seconds: float, speakers: str = "AB") -> list[dict[str, object]]:
     """Return turns of five seconds, a word each second."""

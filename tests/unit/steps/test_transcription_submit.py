@@ -25,8 +25,6 @@ from sonicgen.store import matches, recordings, transcripts
 from tests.cloud_fixture import Provider
 from tests.unit.steps.conftest import Record, match
 
-pytestmark = pytest.mark.timeout(60)
-
 
 def event(recording: Recording) -> RecordingFingerprinted:
     assert recording.match_status

@@ -15,7 +15,6 @@ from sonicgen.steps.services import Services
 from sonicgen.steps.transcription_webhook import MAXIMUM_BODY_BYTES, Callback, transcription_webhook
 from tests.cloud_fixture import Listener
 
-pytestmark = pytest.mark.timeout(60)
 SECRET = "a secret of ours that is long"
 KEY = str(uuid4())
 

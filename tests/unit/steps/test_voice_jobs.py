@@ -18,8 +18,6 @@ from sonicgen.steps.voice_jobs import Asked, remove_old_jobs, submit, tell_lost_
 from sonicgen.store import voice_jobs
 from tests.unit.steps.speakers import ANNA, BERT, talk, write
 
-pytestmark = pytest.mark.timeout(90)
-
 
 @pytest.fixture
 def talked(tmp_path: Path) -> Path:

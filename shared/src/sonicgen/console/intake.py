@@ -16,8 +16,6 @@ from sonicgen.console.problems import ProblemError
 
 # Everything in a form that is not the file: a link, a word or two, and a packed fingerprint.
 FIELDS_BYTES = 1 << 20
-# So much beyond a limit is read and dropped.
-DRAINED_BYTES = 8 << 20
 _MOST_FIELDS = 20
 _LONGEST_NAME = 200
 _LONGEST_HEADER = 8_192
@@ -38,24 +36,6 @@ async def take_in(request: Request, folder: Path, maximum_bytes: int) -> Intake:
 
     Raises ProblemError: 413 as soon as more than `maximum_bytes` come, 415 for another type, 400 for a broken body.
     """
-    try:
-        return await _take_in(request, folder, maximum_bytes)
-    except ProblemError as error:
-        if error.status == 413:
-            await _drain(request)
-        raise
-
-
-async def _drain(request: Request) -> None:
-    """Read a little of what nobody wants: a browser that is cut off while it sends never hears why."""
-    drained = 0
-    async for block in request.stream():
-        drained += len(block)
-        if drained > DRAINED_BYTES:
-            return
-
-
-async def _take_in(request: Request, folder: Path, maximum_bytes: int) -> Intake:
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > maximum_bytes + FIELDS_BYTES:
         raise _too_large(maximum_bytes)

@@ -9,7 +9,8 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
 
 from sonicgen.console.access import is_cross_site
-from sonicgen.console.problems import MEDIA_TYPE, ProblemError, problem_body
+from sonicgen.console.bodies import Body
+from sonicgen.console.problems import MEDIA_TYPE, problem_body
 from sonicgen.steps.services import services
 
 if TYPE_CHECKING:
@@ -63,9 +64,11 @@ class Security:
             return
         request = Request(scope)
         policy = content_security_policy(is_embedded=services().settings.is_embedded)
+        body = Body(receive, _most_bytes(request.url.path), is_held_back="expect" in request.headers)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
+                await body.drain()
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("Content-Security-Policy", policy)
                 for name, value in _HEADERS.items():
@@ -76,28 +79,14 @@ class Security:
 
         if request.method in _UNSAFE_METHODS and is_cross_site(request):
             detail = "A page of another site may not do this."
-            body = problem_body(403, "cross_site", "Not allowed", detail)
-            await JSONResponse(body, 403, media_type=MEDIA_TYPE)(scope, receive, send_with_headers)
+            problem = problem_body(403, "cross_site", "Not allowed", detail)
+            await JSONResponse(problem, 403, media_type=MEDIA_TYPE)(scope, receive, send_with_headers)
             return
-        await self._app(scope, _limited(request, receive), send_with_headers)
+        await self._app(scope, body.receive, send_with_headers)
 
 
-def _limited(request: Request, receive: Receive) -> Receive:
-    """Return a `receive` that ends a body at its limit, while it streams."""
-    if request.url.path in _UPLOADS:
-        return receive
-    most = _LARGE_BODIES.get(request.url.path, SMALL_BODY_BYTES)
-    taken = 0
-
-    async def receive_some() -> Message:
-        nonlocal taken
-        message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > most:
-            raise ProblemError(413, "too_large", f"A request here has at most {most:,} bytes.")
-        return message
-
-    return receive_some
+def _most_bytes(path: str) -> int | None:
+    return None if path in _UPLOADS else _LARGE_BODIES.get(path, SMALL_BODY_BYTES)
 
 
 def _is_encrypted(request: Request) -> bool:
