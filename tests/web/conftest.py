@@ -60,6 +60,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         write_sound(folder / name, sound(number + 40, 30.0))
     cut(CONVERSATION, 10.0, 5.0, folder / "talk.mp3")
     write_sound(folder / "elsewhere.mp3", sound(77, 6.0))
+    write_sound(folder / "excerpt of piece 2.mp3", sound(42, 30.0)[round(12.4 * RATE_HZ) : 20 * RATE_HZ])
     both = np.concatenate((sound(40, 30.0)[5 * RATE_HZ : 15 * RATE_HZ], sound(41, 30.0)[8 * RATE_HZ : 18 * RATE_HZ]))
     write_sound(folder / "compilation.mp3", both)
     with cloud(tmp_path_factory.mktemp("data"), SONICGEN_TRANSCRIPTION="local", SONICGEN_EMBEDDER="on") as running:

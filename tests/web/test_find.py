@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.web.conftest import Site, shoot, violations
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Request, Route
 
 DROP = """([name, data]) => {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
@@ -45,6 +45,30 @@ def test_a_clip_is_found_with_its_sound_at_the_second_and_its_words(page: Page, 
     card.get_by_role("button", name="Copy a link to the moment").click()
     link = page.evaluate("navigator.clipboard.readText()")
     assert re.fullmatch(rf"{site.url}/recordings/{site.id_of('conversation.opus')}\?t=(9\.9|10\.0)\d*|.*\?t=10", link)
+
+
+def test_the_player_of_youtube_is_asked_for_by_a_button_alone_and_starts_at_the_second(page: Page, site: Site) -> None:
+    with site.cloud.services.database.transaction() as connection:
+        connection.execute("update videos set youtube_id = 'dQw4w9WgXcQ' where id = %s", (site.id_of("piece 2.mp3"),))
+    asked: list[Request] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request)
+        route.fulfill(content_type="text/html", body="<title>player</title><p>a player</p>")
+
+    page.route("https://www.youtube-nocookie.com/**", answer)
+    ask(page, site, "excerpt of piece 2.mp3")
+    card = page.get_by_role("article", name="Where it is from")
+    button = card.get_by_role("button", name=re.compile("YouTube"))
+    expect(button).to_contain_text("contacts youtube-nocookie.com")
+    assert asked == []
+    button.click()
+    expect(card.frame_locator("iframe").get_by_text("a player")).to_be_visible()
+    [request] = asked
+    assert request.url == "https://www.youtube-nocookie.com/embed/dQw4w9WgXcQ?start=12&autoplay=1"
+    assert request.headers["referer"] == f"{site.url}/"  # without it the player refuses to play
+    assert page.troubles == [f"asked of another address: {request.url}"]  # type: ignore[attr-defined]
+    page.troubles.clear()  # type: ignore[attr-defined]
 
 
 def test_progress_is_told_at_once_and_survives_a_reload(page: Page, site: Site) -> None:
