@@ -47,6 +47,14 @@ class System:
     crew: Crew
 
 
+@dataclass(frozen=True)
+class _Helper:
+    """A program that nobody waits for, started when the rest is up, and the variable that holds its address."""
+
+    program: Program
+    address: dict[str, str]
+
+
 @contextmanager
 def running(settings: Settings, say: Say = lambda _: None) -> Iterator[System]:
     """Run the embedded cloud inside the block.
@@ -62,11 +70,17 @@ def running(settings: Settings, say: Say = lambda _: None) -> Iterator[System]:
         crew = Crew(folder.logs)
         stack.callback(crew.stop)
         environment = _start_servers(crew, folder, settings, say)
+        storage = environment["STORAGE_EMULATOR_HOST"]
+        helpers = [*_transcriber(folder, settings, storage), *_embedder(settings, storage, environment["DATABASE_URL"])]
+        for helper in helpers:
+            environment |= helper.address
         os.environ.update(environment)
         callback_port = free_port()
         callbacks = _callback_environment(read_settings(), callback_port)
         os.environ.update(callbacks)
         _start_programs(crew, folder, read_settings(), callback_port, say)
+        for helper in helpers:
+            crew.start(helper.program)
         folder.write_addresses(environment | callbacks)
         scheduler = _start_scheduler(settings)
         stack.callback(scheduler.stop)
@@ -113,7 +127,6 @@ def _start_servers(crew: Crew, folder: DataFolder, settings: Settings, say: Say)
     ports = tuple(map(str, (storage_port, pubsub_port, firestore_port, jobs_port)))
     servers = crew.start(Program("servers", (sys.executable, "-m", "sonicgen.local.servers", str(folder.root), *ports)))
     storage = f"http://{HOST}:{storage_port}"
-    transcriber = _start_transcriber(crew, folder, settings, storage)
     url = postgres.database_url(folder.postgres)
     _wait(database, lambda: postgres.is_ready(url))
     for port in (storage_port, pubsub_port, firestore_port, jobs_port):
@@ -128,8 +141,6 @@ def _start_servers(crew: Crew, folder: DataFolder, settings: Settings, say: Say)
         "SONICGEN_JOBS_ENDPOINT": f"{HOST}:{jobs_port}",
         "SONICGEN_DOWNLOAD_DIR": str(_download_dir(folder, settings)),
         "DATABASE_URL": url,
-        **transcriber,
-        **_start_embedder(crew, settings, {"STORAGE_EMULATOR_HOST": storage, "DATABASE_URL": url}),
     }
 
 
@@ -137,37 +148,40 @@ def _download_dir(folder: DataFolder, settings: Settings) -> Path:
     return settings.download_dir.absolute() if "download_dir" in settings.model_fields_set else folder.downloads
 
 
-def _start_transcriber(crew: Crew, folder: DataFolder, settings: Settings, storage: str) -> dict[str, str]:
-    """Start the stand-in for AssemblyAI, unless it is off or a key takes its place; return its address's variable.
+def _transcriber(folder: DataFolder, settings: Settings, storage: str) -> Iterator[_Helper]:
+    """Yield the stand-in for AssemblyAI, unless it is off or a key takes its place.
 
-    Nobody waits for it: it is there before the first recording is fingerprinted, and a call that comes too early is
-    made again.
+    It is there before the first recording is fingerprinted, and a call that comes too early is made again.
     """
     if settings.transcription in {"off", "assemblyai"}:
-        return {}
+        return
     if settings.transcription == "auto" and settings.assemblyai_api_key is not None:
-        return {}
+        return
     port = free_port()
     command = (sys.executable, "-m", "sonicgen.local.assemblyai", str(folder.cloud / "assemblyai"), str(port))
     environment = {"STORAGE_EMULATOR_HOST": storage, "MALLOC_ARENA_MAX": "2"}
-    crew.start(Program("transcriber", command, environment=environment))
-    return {"SONICGEN_LOCAL_TRANSCRIBER_URL": f"http://{HOST}:{port}"}
+    program = Program("transcriber", command, environment=environment)
+    yield _Helper(program, {"SONICGEN_LOCAL_TRANSCRIBER_URL": f"http://{HOST}:{port}"})
 
 
-def _start_embedder(crew: Crew, settings: Settings, addresses: dict[str, str]) -> dict[str, str]:
-    """Start the embedder, unless it is off or another one is named; return its address's variable.
+def _embedder(settings: Settings, storage: str, database_url: str) -> Iterator[_Helper]:
+    """Yield the embedder, unless it is off or another one is named.
 
-    Nobody waits for it: it loads its models while the rest starts, and whoever asks too early is told so and asks
-    again. When it cannot start, everything else runs on; `sonicgen doctor` says why it does not.
+    Whoever asks before it has loaded its models is told so and asks again. When it cannot start, everything else runs
+    on; `sonicgen doctor` says why it does not.
     """
     if settings.embedder == "off" or settings.embedder_url is not None:
-        return {}
+        return
     port = free_port()
-    environment = {"GOOGLE_CLOUD_PROJECT": settings.project_id, "MALLOC_ARENA_MAX": "2", **addresses}
-    crew.start(
-        Program("embedder", (sys.executable, "-m", "sonicgen.embedder.serve", str(port)), environment=environment)
-    )
-    return {"SONICGEN_EMBEDDER_URL": f"http://{HOST}:{port}"}
+    environment = {
+        "GOOGLE_CLOUD_PROJECT": settings.project_id,
+        "STORAGE_EMULATOR_HOST": storage,
+        "DATABASE_URL": database_url,
+        "MALLOC_ARENA_MAX": "2",
+    }
+    command = (sys.executable, "-m", "sonicgen.embedder.serve", str(port))
+    program = Program("embedder", command, environment=environment)
+    yield _Helper(program, {"SONICGEN_EMBEDDER_URL": f"http://{HOST}:{port}"})
 
 
 def _callback_environment(settings: Settings, callback_port: int) -> dict[str, str]:
