@@ -1,10 +1,11 @@
 """Whether the same originals come out whatever order an archive arrives in.
 
-    python -m bench.origin [--recordings 200] [--orders 4] [--archive FOLDER]
+    python -m bench.origin [--recordings 200] [--orders 4] [--archive FOLDER [--go-on]]
 
 Recordings of 50 s are cut from real ones; of each three copies are made, of every kind. All are put into the inbox of
 an embedded cloud, in another order each time. Asked is whose copy each is in the end, and where in it. An archive of
-200 takes a quarter of an hour to make: in a folder of its own it is made once.
+200 takes a quarter of an hour to make, and each order of it some minutes: in a folder of its own it is made once, and a
+run that was stopped goes on after the last order that it came to the end of.
 """
 
 from __future__ import annotations
@@ -279,11 +280,25 @@ def main() -> int:
     parser.add_argument("--recordings", type=int, default=200)
     parser.add_argument("--orders", type=int, default=4)
     parser.add_argument("--archive", type=Path, help="where the archive is kept, and taken from if it is there")
+    parser.add_argument(
+        "--go-on", action="store_true", help="take over the orders that an earlier run came to the end of"
+    )
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, _words_and_voices_off():
-        made = make_archive(options.archive or Path(folder), options.recordings)
-        results = [run_order(made, order) for order in range(options.orders)]
+    with tempfile.TemporaryDirectory() as temporary, _words_and_voices_off():
+        folder = options.archive or Path(temporary)
+        made = make_archive(folder, options.recordings)
+        results = [kept_order(folder, made, order, anew=not options.go_on) for order in range(options.orders)]
     return report(made, results)
+
+
+def kept_order(folder: Path, made: list[Made], order: int, *, anew: bool) -> tuple[dict[str, Outcome], float]:
+    """Run an order and keep what came of it in the folder, or take what is kept there."""
+    kept = folder / f"order {order} of {len(made)}.pickle"
+    if anew or not kept.exists():
+        kept.write_bytes(pickle.dumps(run_order(made, order)))
+    found: tuple[dict[str, Outcome], float] = pickle.loads(kept.read_bytes())  # noqa: S301 - written by ourselves
+    print(f"order {order}: {found[1]:.0f} s, ended {datetime.fromtimestamp(kept.stat().st_mtime, UTC):%Y-%m-%d %H:%M}")
+    return found
 
 
 @contextmanager
