@@ -43,6 +43,7 @@ class StandIn:
         self.url = f"http://127.0.0.1:{self.port}"
         self._options = {"key": KEY, "webhook_wait_seconds": 0.05, "webhook_timeout_seconds": 1.0, **options}
         self._folder = folder
+        self.uploads = folder / "uploads"
         self.client = aai.Client(settings=aai.Settings(api_key=KEY, base_url=self.url, polling_interval=0.02))
         self.sdk = aai.Transcriber(client=self.client)
         self.process = self._start()

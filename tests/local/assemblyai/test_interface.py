@@ -132,6 +132,25 @@ def test_deleting_leaves_nothing_of_what_was_said(stand_in: StandIn) -> None:
     assert body["audio_url"] == "http://deleted_by_user"
 
 
+def test_sound_goes_when_nobody_waits_for_it_any_more(stand_in: StandIn) -> None:
+    before = set(stand_in.uploads.iterdir())
+    url = stand_in.sdk.upload_file(io.BytesIO(b"sound of two orders"))
+    stand_in.break_at("work", delay_seconds=0.2)
+    first = stand_in.sdk.submit(url)
+    stand_in.break_at("work", delay_seconds=2.0)
+    second = stand_in.sdk.submit(url)
+    assert first.wait_for_completion().status == aai.TranscriptStatus.completed
+    assert len(set(stand_in.uploads.iterdir()) - before) == 1, "the other order waits for it"
+    assert second.wait_for_completion().status == aai.TranscriptStatus.completed
+    until(lambda: set(stand_in.uploads.iterdir()) == before, 5)
+    assert stand_in.sdk.transcribe(url).error, "as the real one: what was transcribed has to be uploaded again"
+    stand_in.break_at("work", delay_seconds=60)
+    waiting = stand_in.sdk.submit(io.BytesIO(b"sound of an order that is taken back"))
+    until(lambda: len(set(stand_in.uploads.iterdir()) - before) == 1, 5)
+    api.delete_transcript(stand_in.client.http_client, waiting.id or "")
+    assert set(stand_in.uploads.iterdir()) == before
+
+
 def test_the_other_forms(stand_in: StandIn) -> None:
     transcript = stand_in.sdk.transcribe(io.BytesIO(b"sound"), WITH_SPEAKERS)
     assert [one.text for one in transcript.get_sentences()] == ["Where does this come from?", "From the other one."]

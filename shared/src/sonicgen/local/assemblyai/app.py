@@ -159,6 +159,7 @@ async def _delete(request: Request) -> Response:
     row = _found(request)
     gone = {"text": "Deleted by user.", "words": None, "utterances": None, "confidence": None}
     _service(request).database.run("forget_transcript", id=row["id"], result=json.dumps(gone), now=time.time())
+    _service(request).drop_upload(row["audio_url"])
     return JSONResponse(transcript_json(_found(request)))
 
 

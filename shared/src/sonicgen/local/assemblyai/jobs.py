@@ -134,4 +134,5 @@ def _finish(service: Service, row: sqlite3.Row, status: str, result: Mapping[str
             for _ in range(int(fault.get("calls", 1))):
                 due_at = now + float(fault.get("delay_seconds", 0.0))
                 service.database.run("insert_call", transcript_id=row["id"], due_at=due_at)
+    service.drop_upload(row["audio_url"])
     service.ring_calls()

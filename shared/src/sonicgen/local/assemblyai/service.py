@@ -15,8 +15,8 @@ import anyio
 
 from sonicgen.local.sqlite import Database
 
-# The real one keeps what nobody asked to be transcribed for a day or so.
-UPLOAD_SECONDS = 7 * 24 * 3600.0
+# What nobody asked to be transcribed: the real one keeps it for a day or so.
+UPLOAD_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,12 @@ class Service:
             return None
         self.database.run("insert_upload", id=upload_id, sha256=digest.hexdigest(), size_bytes=size, now=time.time())
         return upload_id
+
+    def drop_upload(self, audio_url: str) -> None:
+        """Remove the sound of a job that is over, as the real one does, unless another job waits for it."""
+        upload_id = upload_id_of(audio_url)
+        if upload_id is not None and self.database.run("delete_idle_upload", id=upload_id):
+            self.upload_path(upload_id).unlink(missing_ok=True)
 
 
 def open_service(folder: Path, options: Options) -> Service:

@@ -14,6 +14,13 @@ AND NOT EXISTS (
     WHERE transcripts.status IN ('queued', 'processing') AND transcripts.audio_url LIKE '%/upload/' || uploads.id
 );
 
+-- name: delete_idle_upload
+DELETE FROM uploads WHERE id = :id
+AND NOT EXISTS (
+    SELECT 1 FROM transcripts
+    WHERE transcripts.status IN ('queued', 'processing') AND transcripts.audio_url LIKE '%/upload/' || :id
+);
+
 -- name: insert_transcript
 INSERT INTO transcripts (id, status, audio_url, request, due_at, created_at)
 VALUES (:id, 'queued', :audio_url, :request, :due_at, :now);
