@@ -222,11 +222,13 @@ def submitted(system: Cloud, count: int) -> dict[str, UUID]:
     """Make transcripts whose jobs are done at the stand-in, and whose callbacks have not been sent."""
     tell(system, "faults", {"place": "webhook", "calls": 0, "times": count})
     known: dict[str, UUID] = {}
+    addresses: dict[str, str] = {}
     with stand_in(system) as client:
-        address = client.post("/v2/upload", content=b"sound").json()["upload_url"]
         for _ in range(count):
+            address = client.post("/v2/upload", content=b"sound").json()["upload_url"]
             body = {"audio_url": address, "speaker_labels": True, "webhook_url": "http://127.0.0.1:9/"}
-            known[client.post("/v2/transcript", json=body).json()["id"]] = uuid4()
+            job = client.post("/v2/transcript", json=body).json()["id"]
+            known[job], addresses[job] = uuid4(), address
     with system.services.database.transaction() as connection:
         for job, video in known.items():
             connection.execute(
@@ -238,8 +240,9 @@ def submitted(system: Cloud, count: int) -> dict[str, UUID]:
             )
             assert planned is not None
             noted = transcripts.begin_submission(
-                connection, planned, provider="local", submit_key=uuid4(), audio_object="none", audio_url=address,
-                parts=planned.parts, paid_seconds=SECONDS, omitted_seconds=0, poll_after_seconds=600,
+                connection, planned, provider="local", submit_key=uuid4(), audio_object="none",
+                audio_url=addresses[job], parts=planned.parts, paid_seconds=SECONDS, omitted_seconds=0,
+                poll_after_seconds=600,
             )  # fmt: skip
             assert transcripts.finish_submission(connection, noted, job, poll_after_seconds=600)
     with stand_in(system) as client:

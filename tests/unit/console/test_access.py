@@ -155,6 +155,8 @@ def test_what_goes_wrong_inside_is_told_to_nobody(console: Console, monkeypatch:
     answer = console.ask.get("/v1/stats")
     assert (answer.status_code, answer.json()["code"]) == (500, "failed")
     assert "hunter2" not in answer.text
+    assert answer.headers["connection"] == "close", "the next request needs a connection of its own"
+    assert console.ask.get("/v1/recordings").status_code == 200
 
 
 def test_too_large_a_request_is_refused(console: Console) -> None:

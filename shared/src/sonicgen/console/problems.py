@@ -95,7 +95,8 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     logger.error("A request failed: %s %s", request.method, request.url.path, exc_info=error)
     # What went wrong stands in the log alone: an exception's text may hold anything.
     detail = "Something went wrong here; the operator's log says what."
-    return _answer(request, problem_body(500, "failed", "Failed", detail), {})
+    # uvicorn ends the connection after such an answer; who is not told asks on it once more, and loses that request.
+    return _answer(request, problem_body(500, "failed", "Failed", detail), {"Connection": "close"})
 
 
 def _answer(request: Request, body: dict[str, Any], headers: dict[str, str]) -> Response:
