@@ -15,7 +15,6 @@ from sonicgen.cloud.objects import StoredObject, delete_object, ensure_bucket, u
 from sonicgen.domain.backfill import Backfill, BackfillState, ItemState, Limits
 from sonicgen.domain.recording import MatchStatus, recording_id
 from sonicgen.errors import InputError, UnavailableError
-from sonicgen.events.objects import ObjectFinalized
 from sonicgen.sound.spectrum import SAMPLE_RATE_HZ
 from sonicgen.steps import backfill as backfill_step
 from sonicgen.steps import retry_recording
@@ -23,6 +22,7 @@ from sonicgen.steps.backfill import begin_files, begin_refingerprint, run_backfi
 from sonicgen.steps.backfill_item import do_item
 from sonicgen.steps.backfill_listing import list_further
 from sonicgen.steps.services import Services
+from sonicgen.steps.uploads import upload_of_object
 from sonicgen.store import backfills, postings, recordings
 from sonicgen.store.backfills import Ended, Item, Shard, Wait
 from tests.unit.sound.signals import encoded, music
@@ -63,10 +63,6 @@ def sound(seed: int, seconds: float = 4.0) -> bytes:
     return encoded(music(seconds, seed=seed), "wav", "pcm_s16le", SAMPLE_RATE_HZ)
 
 
-def event_of(stored: StoredObject) -> ObjectFinalized:
-    return ObjectFinalized(stored.bucket, stored.name, stored.generation, stored.size_bytes, stored.md5, None, "")
-
-
 def id_of(stored: StoredObject) -> UUID:
     return recording_id(stored.bucket, stored.name, stored.generation)
 
@@ -81,7 +77,7 @@ def test_a_bucket_takes_the_way_of_uploads(services: Services, archive: str, put
     put("2019/cover.jpg")
     put("2020/other.mp3")
     # The database was lost, while the ledger still says that this one is done.
-    services.ledger.claim(retry_recording.FUNCTION, event_of(lost).identity).finish({})
+    services.ledger.claim(retry_recording.FUNCTION, upload_of_object(lost).identity).finish({})
     begun = begin_files(services, f"gs://{archive}/2019/", NO_LIMITS)
     ended = run_backfill(services, begun.id, "one")
     assert ended.state is BackfillState.DONE
@@ -89,7 +85,7 @@ def test_a_bucket_takes_the_way_of_uploads(services: Services, archive: str, put
     assert ended.seconds == pytest.approx(4.0, abs=0.01)
     assert recordings.get(services.database, id_of(fresh)).match_status is MatchStatus.FINGERPRINTED
     assert recordings.get(services.database, id_of(lost)).match_status is MatchStatus.FLAG
-    entry = services.ledger.read(retry_recording.FUNCTION, event_of(fresh).identity)
+    entry = services.ledger.read(retry_recording.FUNCTION, upload_of_object(fresh).identity)
     assert entry is not None
     assert entry.state == "done"
     assert backfills.outcomes(services.database, begun.id) == {"fingerprinted": 1, "flag": 1}
@@ -328,7 +324,7 @@ def test_a_fault_of_ours_ends_one_file_alone(
 
 def test_an_event_that_is_at_the_same_file_is_waited_for(services: Services, put: Put, archive: str) -> None:
     stored = put("1.mp3")
-    claim = services.ledger.claim(retry_recording.FUNCTION, event_of(stored).identity)
+    claim = services.ledger.claim(retry_recording.FUNCTION, upload_of_object(stored).identity)
     begun = begin_files(services, f"gs://{archive}/", NO_LIMITS)
     threading.Timer(0.5, claim.release).start()
     ended = run_backfill(services, begun.id, "one")

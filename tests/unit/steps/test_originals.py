@@ -233,14 +233,20 @@ def test_a_codec_that_fills_the_top_of_speech_makes_no_original(archive: Archive
     assert archive.originals(first, repost) == [None, first]
 
 
+def add_through_a_poorer_one(archive: Archive, sound: Sound, *, other: Sound) -> tuple[UUID, UUID]:
+    """Add a recording without its first seconds, and a whole copy, which is then taken for a copy of that."""
+    introduced = np.concatenate([cut(other, 0, 2.5), cut(sound, 2, 30)])
+    poorer = archive.add("another intro", introduced, published=MARCH)
+    whole_copy = archive.add("re-encoded", sound, bit_rate=64_000, published=MAY)
+    assert archive.originals(whole_copy) == [poorer]
+    return poorer, whole_copy
+
+
 def test_a_copy_that_was_seen_through_a_poorer_one_is_read_again(
     archive: Archive, music: Callable[[int], Sound]
 ) -> None:
     sound = music(13)
-    introduced = np.concatenate([cut(music(14), 0, 2.5), cut(sound, 2, 30)])
-    poorer = archive.add("another intro", introduced, published=MARCH)
-    whole_copy = archive.add("re-encoded", sound, bit_rate=64_000, published=MAY)
-    assert archive.originals(whole_copy) == [poorer]
+    poorer, whole_copy = add_through_a_poorer_one(archive, sound, other=music(14))
     source = archive.add("source", sound, published=MARCH - timedelta(days=30))
     assert archive.originals(poorer) == [source]
     assert archive.get(whole_copy).match_status is MatchStatus.PENDING, "its first seconds were never compared"
@@ -254,9 +260,7 @@ def test_a_copy_that_would_be_read_again_is_moved_by_what_is_on_record_when_its_
     archive: Archive, music: Callable[[int], Sound]
 ) -> None:
     sound = music(13)
-    introduced = np.concatenate([cut(music(14), 0, 2.5), cut(sound, 2, 30)])
-    poorer = archive.add("another intro", introduced, published=MARCH)
-    copy = archive.add("re-encoded", sound, bit_rate=64_000, published=MAY)
+    poorer, copy = add_through_a_poorer_one(archive, sound, other=music(14))
     delete_object(archive.services.settings.media_bucket, archive.get(copy).object_name)
     source = archive.add("source", sound, published=MARCH - timedelta(days=30))
     assert archive.get(source).match_status is MatchStatus.FINGERPRINTED

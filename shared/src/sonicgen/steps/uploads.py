@@ -1,4 +1,7 @@
-"""The event of an upload, made anew from what is on record or in a bucket, for work that begins without that event."""
+"""What a recording was uploaded as: whether it is still there, and its event made anew.
+
+For work that begins without that event.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +27,6 @@ def upload_of_recording(recording: Recording) -> ObjectFinalized:
     )
 
 
-def has_sound(recording: Recording) -> bool:
-    """Return whether the bytes that a recording came with can still be read."""
-    if not recording.is_stored:
-        return False
-    try:
-        describe_object(recording.bucket, recording.object_name, recording.generation)
-    except NotFoundError:
-        return False
-    return True
-
-
 def upload_of_object(stored: StoredObject, event_id: str = "", video_id: UUID | None = None) -> ObjectFinalized:
     """Return the event of an object that is there; `video_id` is the recording that it was downloaded for."""
     return ObjectFinalized(
@@ -47,3 +39,14 @@ def upload_of_object(stored: StoredObject, event_id: str = "", video_id: UUID | 
         event_id=event_id,
         video_id=video_id,
     )
+
+
+def has_sound(recording: Recording) -> bool:
+    """Return whether the bytes that a recording came with can still be read."""
+    if not recording.is_stored:
+        return False
+    try:
+        describe_object(recording.bucket, recording.object_name, recording.generation)
+    except NotFoundError:
+        return False
+    return True
