@@ -1,6 +1,6 @@
 """What a recording was uploaded as: whether it is still there, and its event made anew.
 
-For work that begins without that event.
+The event is for work that begins without it.
 """
 
 from __future__ import annotations
