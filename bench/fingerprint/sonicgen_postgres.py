@@ -22,10 +22,10 @@ from sonicgen.domain.recording import MatchStatus, Reason
 from sonicgen.local.postgres import LocalPostgres
 from sonicgen.match.search import find_matches, warm_up
 from sonicgen.sound.fingerprint import fingerprint
-from sonicgen.sound.landmarks import index_landmarks
 from sonicgen.steps.pack_index import pack_index
-from sonicgen.steps.search_index import PostgresIndex, packed_segments
-from sonicgen.store import postings, recordings
+from sonicgen.steps.search_index import PostgresIndex
+from sonicgen.steps.store_fingerprint import store_fingerprint
+from sonicgen.store import packed, postings, recordings
 from sonicgen.store.database import Database
 from sonicgen.store.migrations import migrate
 
@@ -51,10 +51,9 @@ class Adapter:
     def index(self, paths: dict[str, str]) -> None:
         """Fingerprint and store the files, then pack the index as maintenance does."""
         began = self.extra_cpu()
-        peaks = landmarks = 0
+        peaks = 0
         for name, path in paths.items():
             made = fingerprint(path)
-            keys, frames = index_landmarks(made.peaks)
             identifier = uuid4()
             recordings.claim(
                 self._database,
@@ -68,17 +67,17 @@ class Adapter:
                 content_type=None,
             )
             with self._database.transaction() as connection:
-                segments = packed_segments(made.peaks)
-                number = postings.store(connection, identifier, keys, frames, segments, made.version)
+                number = store_fingerprint(connection, identifier, made.peaks, made.version, made.seconds)
                 recordings.finish(
                     connection, identifier, MatchStatus.FINGERPRINTED, Reason.NEW, duration_seconds=made.seconds
                 )
             self._names[number] = name
             peaks += len(made.peaks)
-            landmarks += len(keys)
         pack_index(self._database)
         self._settle()
         seconds = postings.indexed_seconds(self._database)
+        with self._database.transaction() as connection:
+            landmarks = sum(segment.postings for segment in packed.segments(connection))
         self.info = {
             "hashes_per_s": landmarks / seconds,
             "peaks_per_s": peaks / seconds,

@@ -265,6 +265,19 @@ def every_ledger_expires(plan: Plan, topology: Topology) -> Iterator[str]:
     yield from (f"the collection {name} is cleared and nobody writes it" for name in cleared - used)
 
 
+def no_rising_time_is_indexed(plan: Plan, topology: Topology) -> Iterator[str]:
+    """No time that the ledger and its like write has an index (tests/unit/cloud/test_times.py: those are all)."""
+    without = {
+        (field.values["collection"], field.values["field"])
+        for field in plan.of("google_firestore_field")
+        if field.values["index_config"] == [{"indexes": []}]
+    }
+    for collection, fields in topology["expiring_collections"].items():
+        for field in ("expires_at", *fields):
+            if (collection, field) not in without:
+                yield f"{collection}.{field} has an index"
+
+
 RULES: tuple[Rule, ...] = (
     every_function_is_deployed,
     every_published_topic_exists,
@@ -280,4 +293,5 @@ RULES: tuple[Rule, ...] = (
     what_costs_has_a_limit,
     every_alert_is_explained,
     every_ledger_expires,
+    no_rising_time_is_indexed,
 )

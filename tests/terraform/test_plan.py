@@ -100,7 +100,13 @@ MUTATIONS: tuple[tuple[Rule, str, str, str], ...] = (
         "min_instance_count = 1",
     ),
     (rules.every_alert_is_explained, T + "alerts.tf", '"dead-letters" = {', '"letters-that-died" = {'),
-    (rules.every_ledger_expires, str(TOPOLOGY), '"event_ledger", ', ""),
+    (rules.every_ledger_expires, str(TOPOLOGY), '"progress": ["reported_at"],', ""),
+    (
+        rules.no_rising_time_is_indexed,
+        T + "firestore.tf",
+        "field      = each.value.field\n\n  index_config {}",
+        "field      = each.value.field",
+    ),
 )
 
 

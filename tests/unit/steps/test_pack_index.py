@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sonicgen.match.blocks import SEARCHED_POSTINGS, unpack_blocks
 from sonicgen.steps import pack_index as pack_index_module
-from sonicgen.steps.pack_index import pack_index
+from sonicgen.steps.pack_index import pack_directly, pack_index
 from sonicgen.steps.search_index import PostgresIndex
 from sonicgen.store import packed, postings, recordings
 from sonicgen.store.database import Database
@@ -20,10 +20,15 @@ Row = tuple[int, int, int]  # key, number, frame
 RNG = np.random.default_rng(9)
 
 
-def store(database: Database, keys: NDArray[np.int32], frames: NDArray[np.int32]) -> tuple[UUID, int]:
+def store(
+    database: Database, keys: NDArray[np.int32], frames: NDArray[np.int32], *, at_once: bool = False
+) -> tuple[UUID, int]:
     recording_id = claim_one(database)
     with database.transaction() as connection:
-        number = postings.store(connection, recording_id, keys, frames, [(0, 0, b"peaks")], index_version=1)
+        number = postings.enter(connection, recording_id, [(0, 0, b"peaks")], index_version=1)
+        landmarks = postings.as_locs(keys, frames)
+        if not (at_once and pack_directly(connection, number, *landmarks, seconds=1.0)):
+            postings.add_rows(connection, number, *landmarks)
     return recording_id, number
 
 
@@ -191,8 +196,12 @@ def test_what_is_forgotten_during_a_merge_is_removed_by_the_next(
         assert connection.execute("select from packed_forgotten").fetchone() is None
 
 
-def test_packing_beside_stores_removals_and_searches(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("least", [10**9, 700, 0], ids=["rows", "both", "blocks"])
+def test_packing_beside_stores_removals_and_searches(
+    database: Database, monkeypatch: pytest.MonkeyPatch, least: int
+) -> None:
     monkeypatch.setattr(pack_index_module, "CHUNK_POSTINGS", 2000)
+    monkeypatch.setattr(pack_index_module, "LEAST_DIRECT_POSTINGS", least)
     stay_keys, stay_frames = some(1000, 3000)
     _, stays = store(database, stay_keys, stay_frames)
     expected = rows_of(stay_keys, stay_frames, stays)
@@ -218,8 +227,8 @@ def test_packing_beside_stores_removals_and_searches(database: Database, monkeyp
     threads = [guarded(look), guarded(lambda: pack_index(database))]
     survivors = {stays: len(expected)}
     for i in range(12):
-        keys, frames = some(800, 3000)
-        recording_id, number = store(database, keys, frames)
+        keys, frames = some(600 if i % 2 else 800, 3000)
+        recording_id, number = store(database, keys, frames, at_once=True)
         if i % 3 == 0:
             survivors[number] = len(rows_of(keys, frames, number))
         else:

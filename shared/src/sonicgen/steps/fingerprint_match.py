@@ -35,17 +35,16 @@ from sonicgen.origin.verdict import MINIMUM_NOVEL_SECONDS, Heard, judge
 from sonicgen.settings import settings
 from sonicgen.sound.fingerprint import Fingerprint, has_enough_sound, is_silent
 from sonicgen.sound.fingerprint import fingerprint as take_fingerprint
-from sonicgen.sound.landmarks import index_landmarks
 from sonicgen.sound.stretches import peaks_within, share_within
 from sonicgen.steps.origin_changes import Succession, by_person, carry_out
 from sonicgen.steps.originals import Origins
 from sonicgen.steps.relations import Relations
 from sonicgen.steps.representation import recording_json
 from sonicgen.steps.retry_recording import FUNCTION, retry_recording
-from sonicgen.steps.search_index import packed_segments
 from sonicgen.steps.search_versions import ensure_comparable, search, versions_wanted
 from sonicgen.steps.services import Services
 from sonicgen.steps.standing_reviews import hold_to_reviews
+from sonicgen.steps.store_fingerprint import store_fingerprint
 from sonicgen.steps.tell_webhooks import enqueue
 from sonicgen.store import matches as match_store
 from sonicgen.store import postings, recordings
@@ -290,9 +289,7 @@ class Work:
         if verdict.indexed:
             whole = verdict.original is None
             peaks = fingerprint.peaks if whole else peaks_within(fingerprint, verdict.indexed)
-            keys, frames = index_landmarks(peaks)
-            segments = packed_segments(peaks)
-            postings.store(connection, self._id, keys, frames, segments, index_version=fingerprint.version)
+            store_fingerprint(connection, self._id, peaks, fingerprint.version, fingerprint.seconds)
         carry_out(connection, recording, verdict.original, changes)
         self._released = changes.released
         self._enter("committing")

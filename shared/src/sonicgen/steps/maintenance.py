@@ -15,7 +15,7 @@ from sonicgen.log import log
 from sonicgen.steps.enrol_speaker import clean_interrupted
 from sonicgen.steps.find_upload import sweep_uploads
 from sonicgen.steps.forget_speaker import finish_erasures
-from sonicgen.steps.pack_index import pack_index
+from sonicgen.steps.pack_index import is_due, pack_index
 from sonicgen.steps.poll_sources import poll_due_sources
 from sonicgen.steps.re_embed import keep_models_moving
 from sonicgen.steps.retry_downloads import retry_due_downloads
@@ -28,7 +28,7 @@ from sonicgen.steps.transcript_fetch import fetch
 from sonicgen.steps.transcript_inherit import inherit_words
 from sonicgen.steps.transcription_submit import day_start, settle_submission, transcribe
 from sonicgen.steps.voice_jobs import remove_old_jobs, tell_lost_jobs
-from sonicgen.store import idempotency, jobs, packed, rate_limits, recordings, speakers, transcripts, voices, webhooks
+from sonicgen.store import idempotency, jobs, rate_limits, recordings, speakers, transcripts, voices, webhooks
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +41,6 @@ _UNSENT_SECONDS = 600.0
 _WAITING_SECONDS = 1800.0
 # Longer than any recording takes to be read; its event was lost with whoever held it.
 _PENDING_SECONDS = 6 * 3600.0
-# Less is searched as fast in rows; packing an hour takes a second.
-_PACK_SECONDS = 3600.0
 
 Sweep = Callable[[Services], int]
 
@@ -154,11 +152,7 @@ def retry_pending(services: Services) -> int:
 
 def pack(services: Services) -> int:
     """Pack the index when enough has come."""
-    with services.database.transaction() as connection:
-        waiting = packed.unpacked_seconds(connection)
-    if waiting < _PACK_SECONDS:
-        return 0
-    return pack_index(services.database)
+    return pack_index(services.database) if is_due(services.database) else 0
 
 
 def remove_old_objects(services: Services) -> int:

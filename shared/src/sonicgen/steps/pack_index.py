@@ -1,4 +1,5 @@
-"""Maintenance of the index: postings move from rows into packed blocks, and what was forgotten leaves the blocks.
+"""Packing the index: postings move from rows into blocks, those of long recordings go there at once, and what was
+forgotten leaves them.
 
 Safe beside stores, searches and removals, and to be stopped at any time: every transaction moves some postings from one
 place to another, and the next run goes on from there. Removals wait for the transaction that is under way (seconds).
@@ -30,7 +31,46 @@ CHUNK_POSTINGS = 2_000_000
 # times in all, and the segments, each of which a search has to look into, are about as many as the index has doublings
 # of its double.
 MERGE_RATIO = 3
+# Packing is due when so much has come: less is searched as fast as it is, and packing an hour takes a second.
+DUE_SECONDS = 3_600.0
+DUE_POSTINGS = 240_000  # an hour of music and speech
+# A recording with so many (ten minutes) is packed as it comes. As rows it would cost the server four times as much:
+# each is written with its index, read again, removed, and then packed all the same (docs/database.md).
+LEAST_DIRECT_POSTINGS = 40_000
+# More (four hours) come as rows: the arrays of a packing take some 70 bytes a posting.
+MOST_DIRECT_POSTINGS = 1_000_000
 _FRAME_BITS = 24
+
+
+def is_due(database: Database) -> bool:
+    """Return whether enough has come for `pack_index` to be worth its while."""
+    with database.transaction() as connection:
+        if packed.unpacked_seconds(connection) >= DUE_SECONDS:
+            return True
+        sizes = [segment.postings for segment in _choose(packed.segments(connection))]
+    return sum(sizes) - max(sizes, default=0) >= DUE_POSTINGS
+
+
+def pack_directly(
+    connection: Connection, number: int, keys: NDArray[np.int32], frames: NDArray[np.int64], seconds: float
+) -> bool:
+    """Put a new recording's landmarks into a segment, in the transaction that enters it; return whether that was done.
+
+    A segment has all postings of its numbers, so rows that came before go with it. Nothing is done, and the caller is
+    to store rows, when those are of more sound than the recording itself (`seconds`), and while a packing or a removal
+    is under way: for neither is the index to be kept locked.
+    """
+    if not LEAST_DIRECT_POSTINGS <= len(keys) <= MOST_DIRECT_POSTINGS or not packed.try_lock(connection):
+        return False
+    first, waiting_seconds = packed.rows_before(connection, number)
+    if waiting_seconds > seconds:
+        return False
+    locs = number << _FRAME_BITS | frames
+    if first < number:
+        earlier_keys, earlier_locs = packed.take_rows(connection, first, number - 1)
+        keys, locs = np.concatenate((earlier_keys, keys)), np.concatenate((earlier_locs, locs))
+    _pack(connection, (first, number), keys, locs)
+    return True
 
 
 def pack_index(database: Database) -> int:
@@ -52,12 +92,16 @@ def _pack_next(database: Database) -> bool:
         numbers = packed.next_range(connection, CHUNK_SECONDS)
         if numbers is None:
             return False
-        keys, locs = packed.take_rows(connection, *numbers)
-        bits = block_bits(len(keys))
-        segment = packed.add_segment(connection, *numbers, bits, len(keys))
-        frames = locs & ((1 << _FRAME_BITS) - 1)
-        _write(connection, segment, numbers[0], bits, places_of(keys), locs >> _FRAME_BITS, frames)
+        _pack(connection, numbers, *packed.take_rows(connection, *numbers))
     return True
+
+
+def _pack(connection: Connection, numbers: tuple[int, int], keys: NDArray[np.int32], locs: NDArray[np.int64]) -> None:
+    """Make a segment of all postings of some numbers, first and last."""
+    bits = block_bits(len(keys))
+    segment = packed.add_segment(connection, *numbers, bits, len(keys))
+    frames = locs & ((1 << _FRAME_BITS) - 1)
+    _write(connection, segment, numbers[0], bits, places_of(keys), locs >> _FRAME_BITS, frames)
 
 
 def _write(

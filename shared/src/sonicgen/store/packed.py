@@ -77,6 +77,23 @@ def lock(connection: Connection) -> None:
     connection.execute(_SQL["lock"])
 
 
+def try_lock(connection: Connection) -> bool:
+    """Do what `lock` does if nobody else holds it, without waiting; return whether it is held."""
+    row = connection.execute(_SQL["try_lock"]).fetchone()
+    assert row is not None  # noqa: S101 - a select without from
+    return bool(row["held"])
+
+
+def rows_before(connection: Connection, number: int) -> tuple[int, float]:
+    """Return the first number after the last segment, `number` itself at the latest, and the seconds of sound between.
+
+    `number` is the newest.
+    """
+    row = connection.execute(_SQL["rows_before"], {"number": number}).fetchone()
+    assert row is not None  # noqa: S101 - an aggregate returns a row
+    return int(row["first_number"]), float(row["seconds"])
+
+
 def next_range(connection: Connection, seconds: float) -> tuple[int, int] | None:
     """Return the first and last number of what is yet to be packed, up to about `seconds` of sound; None if nothing."""
     row = connection.execute(_SQL["next_range"], {"seconds": seconds}).fetchone()
@@ -102,6 +119,7 @@ def take_rows(
     with connection.cursor().copy(statement) as copy:
         data = b"".join(copy)
     connection.execute(_SQL["remove_rows"], {"first": first, "end": end})
+    connection.execute(_SQL["through_any_index"])
     rows = np.frombuffer(data, _ROW, offset=len(_COPY_HEADER), count=(len(data) - len(_COPY_HEADER)) // _ROW.itemsize)
     return rows["key"].astype(np.int32), rows["loc"].astype(np.int64)
 

@@ -73,6 +73,38 @@ def lock_index(connection: Connection) -> None:
     connection.execute(_SQL["lock_index"])
 
 
+def enter(
+    connection: Connection, video_id: UUID, peak_segments: Iterable[tuple[int, int, bytes]], index_version: int
+) -> int:
+    """Give a recording its place in the index in the caller's transaction, as yet without postings; return its number.
+
+    What it had in the index is replaced. `peak_segments` are (segment, first frame, packed peaks). Takes the index
+    lock. Raises NotFoundError when the recording is not known.
+    """
+    lock_index(connection)
+    row = connection.execute(_SQL["assign_number"], {"video_id": video_id, "index_version": index_version}).fetchone()
+    if row is None:
+        raise NotFoundError(f"There is no recording {video_id}.")
+    with connection.cursor() as cursor:
+        cursor.execute(_SQL["remove_peaks"], {"video_id": video_id})
+        rows = [{"video_id": video_id, "segment": s, "first_frame": f, "data": data} for s, f, data in peak_segments]
+        cursor.executemany(_SQL["insert_peaks"], rows)
+    return int(row["number"])
+
+
+def as_locs(keys: NDArray[np.int32], frames: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Return landmarks (equal lengths, 0 <= frame < 2**24) each once, by key and frame, as (keys, frames).
+
+    Raises ValueError for what is no landmark.
+    """
+    if len(keys) != len(frames):
+        raise ValueError("Every key needs the frame of its anchor.")
+    if len(frames) and not (frames.min() >= 0 and frames.max() < 1 << FRAME_BITS):
+        raise ValueError(f"Frames must lie in 0 to {(1 << FRAME_BITS) - 1}.")
+    unique = np.unique(keys.astype(np.int64) << FRAME_BITS | frames.astype(np.int64))
+    return (unique >> FRAME_BITS).astype(np.int32), unique & ((1 << FRAME_BITS) - 1)
+
+
 def store(
     connection: Connection,
     video_id: UUID,
@@ -81,28 +113,21 @@ def store(
     peak_segments: Iterable[tuple[int, int, bytes]],
     index_version: int,
 ) -> int:
-    """Put a recording into the index in the caller's transaction, replacing what it had there; return its new number.
+    """Enter a recording with its landmarks as rows, in the caller's transaction; return its new number.
 
-    `keys` and `frames` (equal lengths, 0 <= frame < 2**24) are its landmarks; `peak_segments` are (segment, first
-    frame, packed peaks). Takes the index lock. Raises NotFoundError when the recording is not known.
+    Raises what `enter` and `as_locs` raise.
     """
-    if len(keys) != len(frames):
-        raise ValueError("Every key needs the frame of its anchor.")
-    if len(frames) and not (frames.min() >= 0 and frames.max() < 1 << FRAME_BITS):
-        raise ValueError(f"Frames must lie in 0 to {(1 << FRAME_BITS) - 1}.")
-    lock_index(connection)
-    row = connection.execute(_SQL["assign_number"], {"video_id": video_id, "index_version": index_version}).fetchone()
-    if row is None:
-        raise NotFoundError(f"There is no recording {video_id}.")
-    number = int(row["number"])
-    with connection.cursor() as cursor:
-        with cursor.copy(_SQL["copy_postings"]) as copy:
-            for block in _copy_blocks(keys, frames, number):
-                copy.write(block)
-        cursor.execute(_SQL["remove_peaks"], {"video_id": video_id})
-        rows = [{"video_id": video_id, "segment": s, "first_frame": f, "data": data} for s, f, data in peak_segments]
-        cursor.executemany(_SQL["insert_peaks"], rows)
+    landmarks = as_locs(keys, frames)
+    number = enter(connection, video_id, peak_segments, index_version)
+    add_rows(connection, number, *landmarks)
     return number
+
+
+def add_rows(connection: Connection, number: int, keys: NDArray[np.int32], frames: NDArray[np.int64]) -> None:
+    """Put landmarks, by key and frame, into the index as rows of a number."""
+    with connection.cursor().copy(_SQL["copy_postings"]) as copy:
+        for block in _copy_blocks(keys, frames, number):
+            copy.write(block)
 
 
 def remove(connection: Connection, video_id: UUID) -> None:
@@ -242,15 +267,14 @@ def _single(connection: Connection, statement: str, column: str) -> float:
     return value
 
 
-def _copy_blocks(keys: NDArray[np.int32], frames: NDArray[np.int32], number: int) -> Iterator[bytes]:
-    """Yield the postings in COPY's binary format, each once, ordered by key so that neighbours share index pages."""
-    packed = np.unique(keys.astype(np.int64) << FRAME_BITS | frames.astype(np.int64))
+def _copy_blocks(keys: NDArray[np.int32], frames: NDArray[np.int64], number: int) -> Iterator[bytes]:
+    """Yield postings in COPY's binary format; ordered by key, so that neighbours share index pages."""
     yield _COPY_HEADER
-    for start in range(0, len(packed), _ROWS_PER_WRITE):
-        part = packed[start : start + _ROWS_PER_WRITE]
-        rows = np.empty(len(part), _COPY_ROW)
+    for start in range(0, len(keys), _ROWS_PER_WRITE):
+        part = slice(start, start + _ROWS_PER_WRITE)
+        rows = np.empty(len(keys[part]), _COPY_ROW)
         rows["fields"], rows["key_size"], rows["loc_size"] = 2, 4, 8
-        rows["key"] = part >> FRAME_BITS
-        rows["loc"] = number << FRAME_BITS | (part & ((1 << FRAME_BITS) - 1))
+        rows["key"] = keys[part]
+        rows["loc"] = number << FRAME_BITS | frames[part]
         yield rows.tobytes()
     yield _COPY_TRAILER

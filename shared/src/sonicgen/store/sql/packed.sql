@@ -2,6 +2,15 @@
 -- Keeps removals, and other packings, waiting until this transaction ends.
 select pg_advisory_xact_lock(7236837003);
 
+-- name: try_lock
+select pg_try_advisory_xact_lock(7236837003) as held;
+
+-- name: rows_before
+select coalesce(min(number), %(number)s) as first_number,
+       coalesce(sum(duration_seconds), 0)::double precision as seconds
+from videos
+where number > (select coalesce(max(last_number), 0) from packed_segments) and number < %(number)s;
+
 -- name: next_range
 -- The recordings that were stored after the last segment, up to a length of sound; numbers become visible in their order,
 -- so none can come between them later.
@@ -23,6 +32,9 @@ copy (select key, loc from fingerprints where loc >= {first} and loc < {end}) to
 
 -- name: through_block_ranges
 set local enable_seqscan = off; set local enable_indexscan = off; set local enable_indexonlyscan = off;
+
+-- name: through_any_index
+set local enable_seqscan to default; set local enable_indexscan to default; set local enable_indexonlyscan to default;
 
 -- name: remove_rows
 delete from fingerprints where loc >= %(first)s and loc < %(end)s;
