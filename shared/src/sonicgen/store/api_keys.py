@@ -63,8 +63,7 @@ def add(database: Database, name: str, role: Role, life_seconds: float | None = 
         "hint": text[:_HINT_CHARACTERS],
         "life_seconds": life_seconds,
     }
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["add"], values).fetchone()
+    row = database.execute(_SQL["add"], values).fetchone()
     assert row is not None  # noqa: S101 - an insert returns its row
     return _key(row), text
 
@@ -73,21 +72,18 @@ def use(database: Database, text: str) -> ApiKey | None:
     """Return the key with this text and note that it is used; None when there is none that is valid."""
     if not text.startswith(PREFIX):
         return None
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["use"], {"hash": _hash(text)}).fetchone()
+    row = database.execute(_SQL["use"], {"hash": _hash(text)}).fetchone()
     return _key(row) if row is not None else None
 
 
 def list_all(database: Database) -> list[ApiKey]:
     """Return every key, revoked ones too, oldest first."""
-    with database.transaction() as connection:
-        return [_key(row) for row in connection.execute(_SQL["list"])]
+    return [_key(row) for row in database.execute(_SQL["list"])]
 
 
 def revoke(database: Database, key_id: UUID) -> ApiKey:
     """End a key at once; again is harmless. Raises NotFoundError."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["revoke"], {"id": key_id}).fetchone()
+    row = database.execute(_SQL["revoke"], {"id": key_id}).fetchone()
     if row is None:
         raise NotFoundError(f"There is no key {key_id}; `sonicgen keys list` shows them.")
     return _key(row)

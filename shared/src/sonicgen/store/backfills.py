@@ -112,8 +112,7 @@ def begin(
 
 def get(database: Database, identifier: UUID) -> Backfill:
     """Return a backfill; raise NotFoundError when there is none."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["get"], {"id": identifier}).fetchone()
+    row = database.execute(_SQL["get"], {"id": identifier}).fetchone()
     if row is None:
         raise NotFoundError(f"There is no backfill {identifier}.")
     return _backfill(row)
@@ -121,8 +120,7 @@ def get(database: Database, identifier: UUID) -> Backfill:
 
 def newest(database: Database, limit: int = 20) -> list[Backfill]:
     """Return the backfills that something was done in last."""
-    with database.transaction() as connection:
-        return [_backfill(row) for row in connection.execute(_SQL["all"], {"limit": limit})]
+    return [_backfill(row) for row in database.execute(_SQL["all"], {"limit": limit})]
 
 
 def take_listing(connection: Connection, identifier: UUID) -> Backfill | None:
@@ -218,46 +216,39 @@ def rest(
 ) -> None:
     """Put an item back, to be tried again after a while; `counts` False: the try was none."""
     values = {"id": backfill.id, "position": item.position, "detail": detail, "rest_seconds": rest_seconds}
-    with database.transaction() as connection:
-        connection.execute(_SQL["rest_item"], {**values, "refund": 0 if counts else 1})
+    database.execute(_SQL["rest_item"], {**values, "refund": 0 if counts else 1})
 
 
 def keep(database: Database, identifier: UUID, worker: str, lease_seconds: float) -> None:
     """Renew the lease on what a worker is at."""
-    with database.transaction() as connection:
-        connection.execute(_SQL["keep"], {"id": identifier, "worker": worker, "lease_seconds": lease_seconds})
+    database.execute(_SQL["keep"], {"id": identifier, "worker": worker, "lease_seconds": lease_seconds})
 
 
 def free(database: Database, identifier: UUID, worker: str) -> int:
     """Take from a worker what it was at: it died and starts again under the same name."""
-    with database.transaction() as connection:
-        return connection.execute(_SQL["free"], {"id": identifier, "worker": worker}).rowcount
+    return database.execute(_SQL["free"], {"id": identifier, "worker": worker}).rowcount
 
 
 def pause(database: Database, identifier: UUID, reason: str) -> bool:
     """Have nothing more begun; what is under way ends. Return whether it ran."""
     values = {"id": identifier, "state": BackfillState.PAUSED.value, "reason": reason}
-    with database.transaction() as connection:
-        return connection.execute(_SQL["end"], values).fetchone() is not None
+    return database.execute(_SQL["end"], values).fetchone() is not None
 
 
 def has_local(database: Database, identifier: UUID) -> bool:
     """Return whether something that waits is a path rather than an address."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["has_local"], {"id": identifier}).fetchone()
+    row = database.execute(_SQL["has_local"], {"id": identifier}).fetchone()
     return bool(row and row["has_local"])
 
 
 def failures(database: Database, identifier: UUID, limit: int = 20) -> list[Failure]:
     """Return what nothing can be done with."""
-    with database.transaction() as connection:
-        return [Failure(**row) for row in connection.execute(_SQL["failures"], {"id": identifier, "limit": limit})]
+    return [Failure(**row) for row in database.execute(_SQL["failures"], {"id": identifier, "limit": limit})]
 
 
 def outcomes(database: Database, identifier: UUID) -> dict[str, int]:
     """Return how often each outcome was."""
-    with database.transaction() as connection:
-        return {row["outcome"]: row["count"] for row in connection.execute(_SQL["outcomes"], {"id": identifier})}
+    return {row["outcome"]: row["count"] for row in database.execute(_SQL["outcomes"], {"id": identifier})}
 
 
 def _reopen(connection: Connection, values: dict[str, Any]) -> int:

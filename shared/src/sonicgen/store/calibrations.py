@@ -27,15 +27,13 @@ class StoredCalibration:
 
 def get(database: Database, model: VoiceModel) -> StoredCalibration | None:
     """Return the calibration that was fitted for a model, None when there is none."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["get"], {"model_key": model.key}).fetchone()
+    row = database.execute(_SQL["get"], {"model_key": model.key}).fetchone()
     return StoredCalibration(**row) if row is not None else None
 
 
 def every(database: Database) -> list[tuple[str, StoredCalibration]]:
     """Return all calibrations with the key of their model."""
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL["every"]).fetchall()
+    rows = database.execute(_SQL["every"]).fetchall()
     return [(row.pop("model_key"), StoredCalibration(**row)) for row in rows]
 
 
@@ -49,11 +47,9 @@ def put(database: Database, model: VoiceModel, slope: float, offset: float, figu
         "offset": offset,
         "figures": Jsonb(dict(figures)),
     }
-    with database.transaction() as connection:
-        connection.execute(_SQL["put"], values)
+    database.execute(_SQL["put"], values)
 
 
 def remove(database: Database, model: VoiceModel) -> bool:
     """Go back to the encoder's own calibration; whether there was another."""
-    with database.transaction() as connection:
-        return connection.execute(_SQL["remove"], {"model_key": model.key}).rowcount > 0
+    return database.execute(_SQL["remove"], {"model_key": model.key}).rowcount > 0

@@ -81,9 +81,8 @@ def later(connection: Connection, change: Change) -> UUID | None:
 
 def history(database: Database, speaker_id: UUID | None = None, limit: int = 50) -> list[Change]:
     """Return changes, newest first."""
-    with database.transaction() as connection:
-        values = {"speaker_id": speaker_id, "limit": limit}
-        return [_change(row) for row in connection.execute(_SQL["history"], values)]
+    values = {"speaker_id": speaker_id, "limit": limit}
+    return [_change(row) for row in database.execute(_SQL["history"], values)]
 
 
 def restore(connection: Connection, change: Change) -> None:

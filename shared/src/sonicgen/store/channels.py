@@ -22,12 +22,10 @@ def title_of(database: Database, channel_id: str | None) -> str | None:
     """Return a channel's title, None when there is no such channel."""
     if channel_id is None:
         return None
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["title_of"], {"id": channel_id}).fetchone()
+    row = database.execute(_SQL["title_of"], {"id": channel_id}).fetchone()
     return row["title"] if row is not None else None
 
 
 def list_all(database: Database, limit: int = 1_000) -> list[Channel]:
     """Return channels by title."""
-    with database.transaction() as connection:
-        return [Channel(row["id"], row["title"]) for row in connection.execute(_SQL["list"], {"limit": limit})]
+    return [Channel(row["id"], row["title"]) for row in database.execute(_SQL["list"], {"limit": limit})]

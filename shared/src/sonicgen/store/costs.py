@@ -90,8 +90,7 @@ def book(
 
 def totals(database: Database, by: Grouping, first_day: date, last_day: date) -> list[CostLine]:
     """Return the books of some days, one line a recording, channel or day (and currency)."""
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL[_STATEMENTS[by]], {"first_day": first_day, "last_day": last_day}).fetchall()
+    rows = database.execute(_SQL[_STATEMENTS[by]], {"first_day": first_day, "last_day": last_day}).fetchall()
     return [
         CostLine(
             key=row["key"],

@@ -63,8 +63,7 @@ def undo(connection: Connection, decision_id: UUID) -> StoredDecision:
 
 def about(database: Database, subject_id: UUID) -> list[StoredDecision]:
     """Return every decision that concerned something, oldest first; the record outlives its subject."""
-    with database.transaction() as connection:
-        return [_decision(row) for row in connection.execute(_SQL["about"], {"subject_id": subject_id})]
+    return [_decision(row) for row in database.execute(_SQL["about"], {"subject_id": subject_id})]
 
 
 def _decision(row: DictRow) -> StoredDecision:

@@ -32,8 +32,7 @@ class Queued:
 def add_video(database: Database, video_id: UUID, *, url: str, youtube_id: str | None) -> None:
     """Make a video's row if there is none; its title is its link until more is known."""
     values = {"id": video_id, "youtube_id": youtube_id, "title": url, "url": url}
-    with database.transaction() as connection:
-        connection.execute(_SQL["add_video"], values)
+    database.execute(_SQL["add_video"], values)
 
 
 def ensure(
@@ -41,15 +40,13 @@ def ensure(
 ) -> Download:
     """Return a video's download, made if there is none. Raises NotFoundError when the video was forgotten."""
     values = {"video_id": video_id, "url": url, "address_host": address_host, "source_id": source_id}
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["ensure"], values).fetchone()
+    row = database.execute(_SQL["ensure"], values).fetchone()
     return _download(row, video_id)
 
 
 def start(database: Database, video_id: UUID) -> Download | None:
     """Set a download to running and count the attempt; None when it is stored already."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["start"], {"video_id": video_id}).fetchone()
+    row = database.execute(_SQL["start"], {"video_id": video_id}).fetchone()
     return _download(row, video_id) if row is not None else None
 
 
@@ -88,36 +85,31 @@ def end(
         "failures": failures,
         "next_attempt_at": fate.next_attempt_at,
     }
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["end"], values).fetchone()
+    row = database.execute(_SQL["end"], values).fetchone()
     return _download(row, video_id)
 
 
 def hand_over(database: Database, video_id: UUID) -> Download:
     """Note that a job of its own goes on with a download."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["hand_over"], {"video_id": video_id}).fetchone()
+    row = database.execute(_SQL["hand_over"], {"video_id": video_id}).fetchone()
     return _download(row, video_id)
 
 
 def find(database: Database, video_id: UUID) -> Download | None:
     """Return a video's download, None when it has none (it was uploaded by hand, or its event is still under way)."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["get"], {"video_id": video_id}).fetchone()
+    row = database.execute(_SQL["get"], {"video_id": video_id}).fetchone()
     return _download(row, video_id) if row is not None else None
 
 
 def of_videos(database: Database, video_ids: Collection[UUID]) -> dict[UUID, Download]:
     """Return the downloads of these videos; those that have none are not among them."""
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL["of_videos"], {"video_ids": list(video_ids)}).fetchall()
+    rows = database.execute(_SQL["of_videos"], {"video_ids": list(video_ids)}).fetchall()
     return {row["video_id"]: _download(row, row["video_id"]) for row in rows}
 
 
 def get_queued(database: Database, video_id: UUID) -> Queued:
     """Return a download with what its event tells. Raises NotFoundError."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["with_video"], {"video_id": video_id}).fetchone()
+    row = database.execute(_SQL["with_video"], {"video_id": video_id}).fetchone()
     if row is None:
         raise _not_found(video_id)
     return _queued(row)
@@ -125,9 +117,8 @@ def get_queued(database: Database, video_id: UUID) -> Queued:
 
 def take_due(database: Database, at: datetime, lost_before: datetime, limit: int) -> list[Queued]:
     """Queue what waits no longer, and what nobody has moved since `lost_before`; each in a new round."""
-    with database.transaction() as connection:
-        values = {"at": at, "lost_before": lost_before, "limit": limit}
-        return [_queued(row) for row in connection.execute(_SQL["take_due"], values).fetchall()]
+    values = {"at": at, "lost_before": lost_before, "limit": limit}
+    return [_queued(row) for row in database.execute(_SQL["take_due"], values).fetchall()]
 
 
 def take_failed(
@@ -135,21 +126,18 @@ def take_failed(
 ) -> list[Queued]:
     """Queue downloads in these states, all or those with one reason, as if they had never failed."""
     values = {"states": [str(state) for state in states], "reason": reason and str(reason), "limit": limit}
-    with database.transaction() as connection:
-        return [_queued(row) for row in connection.execute(_SQL["take_failed"], values).fetchall()]
+    return [_queued(row) for row in database.execute(_SQL["take_failed"], values).fetchall()]
 
 
 def take_one(database: Database, video_id: UUID) -> Queued | None:
     """Queue one download that failed or waits, as if it had never failed; None when it is in another state."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["take_one"], {"video_id": video_id}).fetchone()
+    row = database.execute(_SQL["take_one"], {"video_id": video_id}).fetchone()
     return _queued(row) if row is not None else None
 
 
 def counts(database: Database) -> list[tuple[DownloadState, DownloadReason | None, int]]:
     """Return how many downloads are in each state for each reason."""
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL["counts"]).fetchall()
+    rows = database.execute(_SQL["counts"]).fetchall()
     return [(DownloadState(row["state"]), _reason(row["reason"]), row["count"]) for row in rows]
 
 

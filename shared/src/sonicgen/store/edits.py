@@ -96,8 +96,7 @@ def undo(connection: Connection, utterance_id: int) -> DictRow | None:
 
 def history(database: Database, video_id: UUID, position: int | None = None) -> list[StoredEdit]:
     """Return every edit of a recording's lines, or of one of them, oldest first."""
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL["history"], {"video_id": video_id, "position": position}).fetchall()
+    rows = database.execute(_SQL["history"], {"video_id": video_id, "position": position}).fetchall()
     return [_edit(row) for row in rows]
 
 

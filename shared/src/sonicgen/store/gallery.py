@@ -123,13 +123,11 @@ class PgvectorGallery:
     def profiles(self, model: VoiceModel, speaker_ids: Sequence[UUID]) -> Mapping[UUID, Vectors]:
         """Return the profiles of those of these speakers that have one."""
         values = {"model_key": model.key, "speaker_ids": list(speaker_ids)}
-        with self._database.transaction() as connection:
-            return {row["speaker_id"]: vector_of(row) for row in connection.execute(_SQL["profiles"], values)}
+        return {row["speaker_id"]: vector_of(row) for row in self._database.execute(_SQL["profiles"], values)}
 
     def fetch(self, ids: Sequence[UUID]) -> list[tuple[StoredVoiceprint, Vectors]]:
         """Return those of these vectors that are there, in the order of the ids."""
-        with self._database.transaction() as connection:
-            found = {row["id"]: stored_voiceprint(row) for row in connection.execute(_SQL["fetch"], {"ids": list(ids)})}
+        found = {row["id"]: stored_voiceprint(row) for row in self._database.execute(_SQL["fetch"], {"ids": list(ids)})}
         return [found[identifier] for identifier in ids if identifier in found]
 
     def of_speaker(self, speaker_id: UUID, model: VoiceModel | None = None) -> list[tuple[StoredVoiceprint, Vectors]]:
@@ -150,16 +148,14 @@ class PgvectorGallery:
             "recording_id": recording_id,
             "model_key": model.key if model else None,
         }
-        with self._database.transaction() as connection:
-            return [stored_voiceprint(row) for row in connection.execute(_SQL["find"], values)]
+        return [stored_voiceprint(row) for row in self._database.execute(_SQL["find"], values)]
 
     def scan(self, model: VoiceModel) -> Iterator[tuple[StoredVoiceprint, Vectors]]:
         """Yield every vector of a model."""
         after: UUID | None = None
         while True:
             values = {"model_key": model.key, "after": after, "limit": _SCAN_ROWS}
-            with self._database.transaction() as connection:
-                rows = connection.execute(_SQL["scan"], values).fetchall()
+            rows = self._database.execute(_SQL["scan"], values).fetchall()
             yield from map(stored_voiceprint, rows)
             if len(rows) < _SCAN_ROWS:
                 return
@@ -188,23 +184,20 @@ class PgvectorGallery:
 
     def count(self, model: VoiceModel) -> GalleryCount:
         """Return how much there is of a model."""
-        with self._database.transaction() as connection:
-            row = connection.execute(_SQL["count"], {"model_key": model.key}).fetchone()
+        row = self._database.execute(_SQL["count"], {"model_key": model.key}).fetchone()
         assert row is not None  # noqa: S101 - an aggregate returns one row
         return GalleryCount(**row)
 
     def people(self, model: VoiceModel) -> int:
         """Return how many people with a name there are of a model."""
-        with self._database.transaction() as connection:
-            row = connection.execute(_SQL["people"], {"model_key": model.key}).fetchone()
+        row = self._database.execute(_SQL["people"], {"model_key": model.key}).fetchone()
         assert row is not None  # noqa: S101 - an aggregate returns one row
         people: int = row["people"]
         return people
 
     def models(self) -> list[VoiceModel]:
         """Return the models that there are vectors of."""
-        with self._database.transaction() as connection:
-            rows = connection.execute(_SQL["models"]).fetchall()
+        rows = self._database.execute(_SQL["models"]).fetchall()
         return [VoiceModel(row["model"], row["version"], row["dim"]) for row in rows]
 
     def flush(self) -> int:
@@ -213,21 +206,18 @@ class PgvectorGallery:
 
     def rebuild(self, model: VoiceModel | None = None) -> int:
         """Make all profiles anew from the vectors; return how many there are."""
-        with self._database.transaction() as connection:
-            connection.execute(_SQL["refresh"], {"model_key": model.key if model else None})
+        self._database.execute(_SQL["refresh"], {"model_key": model.key if model else None})
         total = 0
         for each in [model] if model else self.models():
             speakers = self.count(each).speakers
             values = {"model_key": each.key, "dim": each.dimension, "is_wanted": speakers >= self._graph_from}
-            with self._database.transaction() as connection:
-                connection.execute(_SQL["set_graph"], values)
+            self._database.execute(_SQL["set_graph"], values)
             total += speakers
         return total
 
     def traces(self, speaker_id: UUID) -> int:
         """Return how many vectors and profiles of a speaker there still are."""
-        with self._database.transaction() as connection:
-            row = connection.execute(_SQL["traces"], {"speaker_id": speaker_id}).fetchone()
+        row = self._database.execute(_SQL["traces"], {"speaker_id": speaker_id}).fetchone()
         assert row is not None  # noqa: S101 - a select without a table returns one row
         traces: int = row["traces"]
         return traces

@@ -36,8 +36,7 @@ class ChangedProfile:
 
 def offer(database: Database, model: VoiceModel | None = None) -> None:
     """Note that every profile that is yet to be sent may be in the index from now on."""
-    with database.transaction() as connection:
-        connection.execute(_SQL["offer"], {"model_key": model.key if model else None})
+    database.execute(_SQL["offer"], {"model_key": model.key if model else None})
 
 
 @contextmanager
@@ -72,15 +71,13 @@ def removed(database: Database, model: VoiceModel | None, limit: int) -> Iterato
 
 def unsettle(database: Database, model: VoiceModel) -> None:
     """Note that the index is to be told of every profile of a model again."""
-    with database.transaction() as connection:
-        connection.execute(_SQL["unsettle"], {"model_key": model.key})
+    database.execute(_SQL["unsettle"], {"model_key": model.key})
 
 
 def without_profile(database: Database, model_key: str, speaker_ids: Sequence[UUID]) -> list[UUID]:
     """Return those of these speakers that have no profile of this model."""
     values = {"model_key": model_key, "speaker_ids": list(speaker_ids)}
-    with database.transaction() as connection:
-        held = {row["speaker_id"] for row in connection.execute(_SQL["held"], values)}
+    held = {row["speaker_id"] for row in database.execute(_SQL["held"], values)}
     return [speaker_id for speaker_id in speaker_ids if speaker_id not in held]
 
 

@@ -36,17 +36,14 @@ def begin(database: Database, owner: str, key: str, request_hash: bytes) -> Earl
 
 def end(database: Database, owner: str, key: str, status: int, body: object) -> None:
     """Keep the answer."""
-    with database.transaction() as connection:
-        connection.execute(_SQL["end"], {"owner": owner, "key": key, "status": status, "body": Jsonb(body)})
+    database.execute(_SQL["end"], {"owner": owner, "key": key, "status": status, "body": Jsonb(body)})
 
 
 def give_up(database: Database, owner: str, key: str) -> None:
     """Free a key whose request failed, so that it can be tried again."""
-    with database.transaction() as connection:
-        connection.execute(_SQL["give_up"], {"owner": owner, "key": key})
+    database.execute(_SQL["give_up"], {"owner": owner, "key": key})
 
 
 def sweep(database: Database) -> int:
     """Forget answers of yesterday; return how many."""
-    with database.transaction() as connection:
-        return connection.execute(_SQL["sweep"]).rowcount
+    return database.execute(_SQL["sweep"]).rowcount

@@ -91,22 +91,19 @@ def add(connection: Connection, source_id: UUID, items: Sequence[Item]) -> Added
 
 def known(database: Database, source_id: UUID, items: Collection[str]) -> dict[str, bool]:
     """Return which items a source has brought before, and of each whether nobody could see it then."""
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL["known_items"], {"id": source_id, "items": list(items)}).fetchall()
+    rows = database.execute(_SQL["known_items"], {"id": source_id, "items": list(items)}).fetchall()
     return {row["item"]: row["reason"] == FilteredBy.UNAVAILABLE for row in rows}
 
 
 def count_selected(database: Database, source_id: UUID) -> int:
     """Return how many of a source's items passed its filters."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["count_selected"], {"id": source_id}).fetchone()
+    row = database.execute(_SQL["count_selected"], {"id": source_id}).fetchone()
     return int(row["count"]) if row else 0
 
 
 def unannounced(database: Database, source_id: UUID, limit: int = BATCH) -> list[Unannounced]:
     """Return a source's videos whose event was not (surely) published, the earliest first."""
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL["unannounced"], {"id": source_id, "limit": limit}).fetchall()
+    rows = database.execute(_SQL["unannounced"], {"id": source_id, "limit": limit}).fetchall()
     return [
         Unannounced(
             item=row["item"],
@@ -124,15 +121,13 @@ def unannounced(database: Database, source_id: UUID, limit: int = BATCH) -> list
 
 def set_announced(database: Database, source_id: UUID, items: Collection[str]) -> None:
     """Note that the events of these items are safe in Pub/Sub."""
-    with database.transaction() as connection:
-        connection.execute(_SQL["set_announced"], {"id": source_id, "items": list(items)})
+    database.execute(_SQL["set_announced"], {"id": source_id, "items": list(items)})
 
 
 def sources_with_unannounced(database: Database, older_than_seconds: float, limit: int) -> list[UUID]:
     """Return sources that have owed events for this long."""
     values = {"older_than_seconds": older_than_seconds, "limit": limit}
-    with database.transaction() as connection:
-        return [row["id"] for row in connection.execute(_SQL["with_unannounced"], values).fetchall()]
+    return [row["id"] for row in database.execute(_SQL["with_unannounced"], values).fetchall()]
 
 
 def _unique(items: Sequence[Item]) -> list[Item]:

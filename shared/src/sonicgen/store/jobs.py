@@ -98,15 +98,13 @@ def start(
 def find_by_key(database: Database, owner: str, idempotency_key: str) -> Job | None:
     """Return the job that an owner made with a key before, None when there is none."""
     values = {"owner": owner, "idempotency_key": idempotency_key}
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["by_idempotency_key"], values).fetchone()
+    row = database.execute(_SQL["by_idempotency_key"], values).fetchone()
     return _job(row) if row is not None else None
 
 
 def get(database: Database, job_id: UUID) -> Job:
     """Return one job; raise NotFoundError when there is none, or none any more."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["get"], {"id": job_id}).fetchone()
+    row = database.execute(_SQL["get"], {"id": job_id}).fetchone()
     if row is None:
         raise NotFoundError(f"There is no job {job_id}, or none any more: answers are kept for seven days.")
     return _job(row)
@@ -120,8 +118,7 @@ def add_event(database: Database, job_id: UUID, event: EventKind, data: Mapping[
 
 def keep_alive(database: Database, job_id: UUID) -> bool:
     """Say that a job's process lives; return whether the job still runs."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["keep_alive"], {"id": job_id, "lease_seconds": LEASE_SECONDS}).fetchone()
+    row = database.execute(_SQL["keep_alive"], {"id": job_id, "lease_seconds": LEASE_SECONDS}).fetchone()
     return row is not None
 
 
@@ -150,8 +147,7 @@ def finish(
 
 def events_after(database: Database, job_id: UUID, after: int) -> list[JobEvent]:
     """Return what a job told after its event `after` (0: everything), in order."""
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL["events_after"], {"id": job_id, "after": after}).fetchall()
+    rows = database.execute(_SQL["events_after"], {"id": job_id, "after": after}).fetchall()
     return [JobEvent(row["id"], row["event"], row["data"]) for row in rows]
 
 
@@ -166,16 +162,14 @@ def newest(
     """Return a page of jobs, of all owners or of one."""
     after_time, after_id = cursor or (None, None)
     values = {"owner": owner, "state": state, "after_time": after_time, "after_id": after_id, "limit": limit + 1}
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL["newest"], values).fetchall()
+    rows = database.execute(_SQL["newest"], values).fetchall()
     found = [_job(row) for row in rows[:limit]]
     return JobPage(found, (found[-1].created_at, found[-1].id) if len(rows) > limit else None)
 
 
 def sweep(database: Database) -> int:
     """Forget jobs whose time is over; return how many."""
-    with database.transaction() as connection:
-        return connection.execute(_SQL["sweep"]).rowcount
+    return database.execute(_SQL["sweep"]).rowcount
 
 
 def _add_event(connection: Connection, job_id: UUID, event: EventKind, data: Mapping[str, object]) -> int | None:

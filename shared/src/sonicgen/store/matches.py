@@ -149,8 +149,7 @@ class MatchPage:
 
 def get(database: Database, match_id: UUID) -> StoredMatch:
     """Return one match; raise NotFoundError when there is none (any more)."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["get"], {"id": match_id}).fetchone()
+    row = database.execute(_SQL["get"], {"id": match_id}).fetchone()
     if row is None:
         raise NotFoundError(f"There is no match {match_id}; its recording may have been judged anew.")
     return _match(row)
@@ -175,8 +174,7 @@ def page(
         "after_id": after_id,
         "limit": limit + 1,
     }
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL["page"], values).fetchall()
+    rows = database.execute(_SQL["page"], values).fetchall()
     found = [_match(row) for row in rows[:limit]]
     return MatchPage(found, (found[-1].probability, found[-1].id) if len(rows) > limit else None)
 
@@ -191,8 +189,7 @@ def set_review(connection: Connection, match_id: UUID, review: Review | None, re
 
 
 def _read(database: Database, statement: str, video_id: UUID) -> list[StoredMatch]:
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL[statement], {"video_id": video_id}).fetchall()
+    rows = database.execute(_SQL[statement], {"video_id": video_id}).fetchall()
     return [_match(row) for row in rows]
 
 

@@ -187,8 +187,7 @@ def postings_of(
     `after_number` looks only at what was stored after that number; blocks may hold earlier ones too.
     """
     values = {"keys": Int4Array(keys), "max_postings": max_postings, "after_number": after_number}
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["postings"], values, binary=True).fetchone()
+    row = database.execute(_SQL["postings"], values, binary=True).fetchone()
     assert row is not None  # noqa: S101 - the function always returns one row
     return FoundPostings(
         keys=array_items(row["keys"], ">i4").astype(np.int32),
@@ -206,8 +205,7 @@ def peak_segments(database: Database, stretches: Sequence[tuple[int, int, int]])
     """
     numbers, firsts, lasts = zip(*stretches, strict=True) if stretches else ((), (), ())
     values = {"numbers": list(numbers), "first_frames": list(firsts), "last_frames": list(lasts)}
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL["peak_segments"], values, binary=True).fetchall()
+    rows = database.execute(_SQL["peak_segments"], values, binary=True).fetchall()
     found: list[list[tuple[int, bytes]]] = [[] for _ in stretches]
     for row in rows:
         found[row["stretch"]].append((row["first_frame"], row["data"]))
@@ -216,23 +214,20 @@ def peak_segments(database: Database, stretches: Sequence[tuple[int, int, int]])
 
 def state(database: Database) -> IndexState:
     """Return what the index is now."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["state"]).fetchone()
+    row = database.execute(_SQL["state"]).fetchone()
     assert row is not None  # noqa: S101 - the table has one row
     return IndexState(float(row["seconds"]), row["latest_number"], row["departures"], tuple(row["versions"]))
 
 
 def counts_by_version(database: Database) -> dict[int, int]:
     """Return how many recordings the index holds of each version."""
-    with database.transaction() as connection:
-        return {row["version"]: row["recordings"] for row in connection.execute(_SQL["counts_by_version"])}
+    return {row["version"]: row["recordings"] for row in database.execute(_SQL["counts_by_version"])}
 
 
 def of_version(database: Database, numbers: NDArray[np.int64], version: int) -> NDArray[np.int64]:
     """Return which of these numbers are those of fingerprints of a version."""
     values = {"numbers": numbers.tolist(), "version": version}
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["of_version"], values, binary=True).fetchone()
+    row = database.execute(_SQL["of_version"], values, binary=True).fetchone()
     return array_items(row["numbers"] if row else None, ">i8").astype(np.int64)
 
 
@@ -250,14 +245,12 @@ def storage_bytes(database: Database) -> int:
 
 def add_noisy(database: Database, keys: NDArray[np.int32], reason: str) -> None:
     """Leave these keys out of every search from now on."""
-    with database.transaction() as connection:
-        connection.execute(_SQL["add_noisy"], {"keys": Int4Array(np.unique(keys)), "reason": reason})
+    database.execute(_SQL["add_noisy"], {"keys": Int4Array(np.unique(keys)), "reason": reason})
 
 
 def remove_noisy(database: Database, keys: NDArray[np.int32]) -> None:
     """Let these keys take part in searches again."""
-    with database.transaction() as connection:
-        connection.execute(_SQL["remove_noisy"], {"keys": Int4Array(keys)})
+    database.execute(_SQL["remove_noisy"], {"keys": Int4Array(keys)})
 
 
 def _single(connection: Connection, statement: str, column: str) -> float:

@@ -35,21 +35,18 @@ class Reservation:
 def reserve(database: Database, service: str, units: int, limit: int, at: datetime | None = None) -> Reservation:
     """Reserve units of today (or of the day of `at`) and say whether they are granted; refused ones are not counted."""
     values = {"service": service, "units": units, "limit": limit, "at": at}
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["reserve"], values).fetchall()[0]
+    row = database.execute(_SQL["reserve"], values).fetchall()[0]
     return Reservation(row["is_granted"], row["units"], row["resets_at"])
 
 
 def exhaust(database: Database, service: str, limit: int, at: datetime | None = None) -> datetime:
     """Grant nothing more today, because the service said so; return when the next day begins."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["exhaust"], {"service": service, "limit": limit, "at": at}).fetchall()[0]
+    row = database.execute(_SQL["exhaust"], {"service": service, "limit": limit, "at": at}).fetchall()[0]
     resets_at: datetime = row["resets_at"]
     return resets_at
 
 
 def today(database: Database, service: str, limit: int, at: datetime | None = None) -> Quota:
     """Return what is spent of today (or of the day of `at`)."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["today"], {"service": service, "limit": limit, "at": at}).fetchall()[0]
+    row = database.execute(_SQL["today"], {"service": service, "limit": limit, "at": at}).fetchall()[0]
     return Quota(row["units"], row["unit_limit"], row["is_exhausted"], row["resets_at"])

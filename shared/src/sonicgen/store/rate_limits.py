@@ -40,16 +40,14 @@ def take(database: Database, subject: str, limit: int) -> Allowance:
 def look(database: Database, subject: str, limit: int) -> Allowance:
     """Return what is left of a caller's allowance without taking any of it."""
     step = PERIOD_SECONDS / limit
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["look"], {"subject": subject}).fetchone()
+    row = database.execute(_SQL["look"], {"subject": subject}).fetchone()
     remaining = _remaining(row["ahead_seconds"] if row else 0.0, step)
     return Allowance(True, limit, remaining) if remaining else _refused(row, limit, step)
 
 
 def sweep(database: Database) -> int:
     """Forget callers whose whole allowance is back; return how many."""
-    with database.transaction() as connection:
-        return connection.execute(_SQL["sweep"]).rowcount
+    return database.execute(_SQL["sweep"]).rowcount
 
 
 def _remaining(ahead_seconds: float, step: float) -> int:

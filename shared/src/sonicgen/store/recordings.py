@@ -138,8 +138,7 @@ def to_hear_anew(database: Database, version: int, limit: int, after: tuple[int,
     Byte-identical copies are none of them: they were not compared by their sound.
     """
     values = {"version": version, "limit": limit, "after_version": after and after[0], "after_id": after and after[1]}
-    with database.transaction() as connection:
-        return [Heard(**row) for row in connection.execute(_SQL["to_hear_anew"], values)]
+    return [Heard(**row) for row in database.execute(_SQL["to_hear_anew"], values)]
 
 
 def move_copy(connection: Connection, recording_id: UUID, original_id: UUID, detail: str) -> bool:
@@ -159,8 +158,7 @@ def get(database: Database, recording_id: UUID) -> Recording:
 
 def find(database: Database, recording_id: UUID) -> Recording | None:
     """Return one recording, None when it is not known (yet)."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["get"], {"id": recording_id}).fetchone()
+    row = database.execute(_SQL["get"], {"id": recording_id}).fetchone()
     return _recording(row) if row is not None else None
 
 
@@ -168,8 +166,7 @@ def by_numbers(database: Database, numbers: Collection[int]) -> dict[int, Record
     """Return the recordings whose postings carry these numbers; one that was forgotten meanwhile is not among them."""
     if not numbers:
         return {}
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL["by_numbers"], {"numbers": list(numbers)}).fetchall()
+    rows = database.execute(_SQL["by_numbers"], {"numbers": list(numbers)}).fetchall()
     return {row["number"]: _recording(row) for row in rows}
 
 
@@ -210,8 +207,7 @@ def list_page(
     name = "list_all"
     if status is not None:
         name, values["status"] = "list_by_status", status.value
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL[name], values).fetchall()
+    rows = database.execute(_SQL[name], values).fetchall()
     shown = rows[:limit]
     more = len(rows) > limit and bool(shown)
     return Page([_recording(row) for row in shown], (shown[-1]["created_at"], shown[-1]["id"]) if more else None)
@@ -220,38 +216,33 @@ def list_page(
 def find_identical(database: Database, md5: str, size_bytes: int, *, not_id: UUID) -> Recording | None:
     """Return the original in the index that holds the very same bytes, the oldest of them; None when there is none."""
     values = {"md5": md5, "size_bytes": size_bytes, "not_id": not_id}
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["find_identical"], values).fetchone()
+    row = database.execute(_SQL["find_identical"], values).fetchone()
     return _recording(row) if row is not None else None
 
 
 def counts_by_status(database: Database) -> dict[MatchStatus | None, int]:
     """Return how many recordings are in each state; states that nobody is in count 0."""
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL["counts_by_status"]).fetchall()
+    rows = database.execute(_SQL["counts_by_status"]).fetchall()
     counts: dict[MatchStatus | None, int] = dict.fromkeys((None, *MatchStatus), 0)
     return counts | {_status(row["match_status"]): row["count"] for row in rows}
 
 
 def copies_of(database: Database, recording_id: UUID) -> list[Recording]:
     """Return the recordings that were found to be copies of this one, oldest first."""
-    with database.transaction() as connection:
-        return read_rows(connection.execute(_SQL["copies_of"], {"id": recording_id}).fetchall())
+    return read_rows(database.execute(_SQL["copies_of"], {"id": recording_id}).fetchall())
 
 
 def by_ids(database: Database, ids: Collection[UUID]) -> dict[UUID, Recording]:
     """Return the recordings with these ids; one that was forgotten is not among them."""
     if not ids:
         return {}
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL["by_ids"], {"ids": list(ids)}).fetchall()
+    rows = database.execute(_SQL["by_ids"], {"ids": list(ids)}).fetchall()
     return {row["id"]: _recording(row) for row in rows}
 
 
 def pending_since(database: Database, seconds: float, limit: int) -> list[Recording]:
     """Return recordings that are pending and that nobody has claimed for this long: those that lost their worker."""
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL["pending_since"], {"older_than_seconds": seconds, "limit": limit}).fetchall()
+    rows = database.execute(_SQL["pending_since"], {"older_than_seconds": seconds, "limit": limit}).fetchall()
     return read_rows(rows)
 
 

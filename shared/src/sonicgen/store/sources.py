@@ -165,53 +165,45 @@ def add_counts(
 
 def look_again(database: Database, identifier: UUID, at: datetime) -> None:
     """Let a watched source be looked at next at this time."""
-    with database.transaction() as connection:
-        connection.execute(_SQL["look_again"], {"id": identifier, "at": at})
+    database.execute(_SQL["look_again"], {"id": identifier, "at": at})
 
 
 def finish(database: Database, source: Source, last_seen: Mapping[str, str] | None = None, units: int = 0) -> Source:
     """End a reading that came to its end. Raises SupersededError when another has begun."""
     values = {**_which(source), "last_seen": Jsonb(dict(last_seen or {})), "units": units}
-    with database.transaction() as connection:
-        return _newest(connection.execute(_SQL["finish"], values).fetchone(), source)
+    return _newest(database.execute(_SQL["finish"], values).fetchone(), source)
 
 
 def fail(database: Database, source: Source, reason: SourceReason, detail: str | None, units: int = 0) -> Source:
     """End a reading that cannot go on. Raises SupersededError when another has begun."""
     values = {**_which(source), "reason": str(reason), "detail": detail, "units": units}
-    with database.transaction() as connection:
-        return _newest(connection.execute(_SQL["fail"], values).fetchone(), source)
+    return _newest(database.execute(_SQL["fail"], values).fetchone(), source)
 
 
 def pause(database: Database, source: Source, until: datetime, detail: str | None, units: int = 0) -> Source:
     """Let a reading rest until the day's units are given anew. Raises SupersededError when another has begun."""
     values = {**_which(source), "until": until, "detail": detail, "units": units}
-    with database.transaction() as connection:
-        return _newest(connection.execute(_SQL["pause"], values).fetchone(), source)
+    return _newest(database.execute(_SQL["pause"], values).fetchone(), source)
 
 
 def note(database: Database, source: Source, detail: str, units: int = 0) -> None:
     """Say what holds a reading up, for those who look at it meanwhile."""
-    with database.transaction() as connection:
-        connection.execute(_SQL["note"], {**_which(source), "detail": detail, "units": units})
+    database.execute(_SQL["note"], {**_which(source), "detail": detail, "units": units})
 
 
 def stop(database: Database, identifier: UUID) -> Source:
     """End the reading and the watching of a source. Raises NotFoundError."""
-    with database.transaction() as connection:
-        return _source(_one(connection.execute(_SQL["stop"], {"id": identifier}).fetchone(), identifier))
+    return _source(_one(database.execute(_SQL["stop"], {"id": identifier}).fetchone(), identifier))
 
 
 def get(database: Database, identifier: UUID) -> Source:
     """Return one source. Raises NotFoundError."""
-    with database.transaction() as connection:
-        return _source(_one(connection.execute(_SQL["get"], {"id": identifier}).fetchone(), identifier))
+    return _source(_one(database.execute(_SQL["get"], {"id": identifier}).fetchone(), identifier))
 
 
 def find(database: Database, identifier: UUID) -> Source | None:
     """Return one source, None when it is not known."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["get"], {"id": identifier}).fetchone()
+    row = database.execute(_SQL["get"], {"id": identifier}).fetchone()
     return None if row is None else _source(row)
 
 
@@ -238,35 +230,30 @@ def get_by_prefix(database: Database, text: str) -> Source:
 
 def list_all(database: Database, limit: int = 1000) -> list[Source]:
     """Return sources, newest first."""
-    with database.transaction() as connection:
-        return [_source(row) for row in connection.execute(_SQL["list"], {"limit": limit}).fetchall()]
+    return [_source(row) for row in database.execute(_SQL["list"], {"limit": limit}).fetchall()]
 
 
 def take_due(database: Database, limit: int, at: datetime | None = None) -> list[tuple[Source, datetime]]:
     """Return the sources that are to be looked at by now, each to one caller only, and since when they are due."""
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL["take_due"], {"limit": limit, "at": at}).fetchall()
+    rows = database.execute(_SQL["take_due"], {"limit": limit, "at": at}).fetchall()
     return [(_source(row), row["due_at"]) for row in rows]
 
 
 def ask_websub(database: Database, identifier: UUID, hub: str, topic: str, secret: str) -> Source:
     """Note that a hub is asked for pushes; the secret is kept when there is one already. Raises NotFoundError."""
     values = {"id": identifier, "hub": hub, "topic": topic, "secret": secret}
-    with database.transaction() as connection:
-        return _source(_one(connection.execute(_SQL["ask_websub"], values).fetchone(), identifier))
+    return _source(_one(database.execute(_SQL["ask_websub"], values).fetchone(), identifier))
 
 
 def set_websub(database: Database, identifier: UUID, state: str, expires_at: datetime | None) -> Source:
     """Keep how a hub's subscription stands. Raises NotFoundError."""
     values = {"id": identifier, "state": state, "expires_at": expires_at}
-    with database.transaction() as connection:
-        return _source(_one(connection.execute(_SQL["set_websub"], values).fetchone(), identifier))
+    return _source(_one(database.execute(_SQL["set_websub"], values).fetchone(), identifier))
 
 
 def websub_due(database: Database, limit: int) -> list[Source]:
     """Return watched sources whose subscription is to be renewed."""
-    with database.transaction() as connection:
-        return [_source(row) for row in connection.execute(_SQL["websub_due"], {"limit": limit}).fetchall()]
+    return [_source(row) for row in database.execute(_SQL["websub_due"], {"limit": limit}).fetchall()]
 
 
 def _which(source: Source) -> dict[str, object]:

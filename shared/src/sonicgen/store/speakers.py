@@ -195,9 +195,8 @@ def list_page(
     database: Database, *, is_known: bool | None = None, after: str | None = None, limit: int = _ALL
 ) -> tuple[list[Overview], str | None]:
     """Return speakers by name, groups without one by number; and what to ask for the following page with."""
-    with database.transaction() as connection:
-        values = {"id": None, "is_known": is_known, "after": after, "limit": limit + 1}
-        rows = connection.execute(_SQL["overview"], values).fetchall()
+    values = {"id": None, "is_known": is_known, "after": after, "limit": limit + 1}
+    rows = database.execute(_SQL["overview"], values).fetchall()
     page = [_overview(row) for row in rows[:limit]]
     if len(rows) <= limit:
         return page, None

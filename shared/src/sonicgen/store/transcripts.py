@@ -96,8 +96,7 @@ def plan(
 
 def find(database: Database, video_id: UUID) -> Transcript | None:
     """Return a recording's transcript, None when it has none."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["of_video"], {"video_id": video_id}).fetchone()
+    row = database.execute(_SQL["of_video"], {"video_id": video_id}).fetchone()
     return _transcript(row) if row is not None else None
 
 
@@ -109,9 +108,8 @@ def lock(connection: Connection, video_id: UUID) -> Transcript | None:
 
 def by_submission(database: Database, provider_id: str | None, submit_key: UUID | None) -> Transcript | None:
     """Return the transcript of a provider's job, also while the answer to its submission is not on record yet."""
-    with database.transaction() as connection:
-        values = {"provider_id": provider_id, "submit_key": submit_key}
-        row = connection.execute(_SQL["by_submission"], values).fetchone()
+    values = {"provider_id": provider_id, "submit_key": submit_key}
+    row = database.execute(_SQL["by_submission"], values).fetchone()
     return _transcript(row) if row is not None else None
 
 
@@ -123,8 +121,7 @@ def sources_of(connection: Connection, transcript: Transcript) -> list[SourceSta
 
 def heirs_of(database: Database, video_id: UUID) -> list[UUID]:
     """Return the recordings whose transcripts take something over from this one."""
-    with database.transaction() as connection:
-        return [row["video_id"] for row in connection.execute(_SQL["heirs"], {"video_id": video_id})]
+    return [row["video_id"] for row in database.execute(_SQL["heirs"], {"video_id": video_id})]
 
 
 def awaits(connection: Connection, video_id: UUID, source_id: UUID) -> bool:
@@ -285,8 +282,7 @@ def _parts(parts: Sequence[Part]) -> Jsonb:
 
 
 def _read(database: Database, statement: str, **values: object) -> list[Transcript]:
-    with database.transaction() as connection:
-        return [_transcript(row) for row in connection.execute(_SQL[statement], values)]
+    return [_transcript(row) for row in database.execute(_SQL[statement], values)]
 
 
 def _transcript(row: DictRow) -> Transcript:

@@ -51,16 +51,14 @@ def add(
         "name": name,
         "size_bytes": size_bytes,
     }
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["add"], values).fetchone()
+    row = database.execute(_SQL["add"], values).fetchone()
     assert row is not None  # noqa: S101 - an insert returns its row
     return Upload(**row)
 
 
 def get(database: Database, upload_id: UUID, owner: str) -> Upload:
     """Return an upload of this owner; raise NotFoundError for any other."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["get"], {"id": upload_id, "owner": owner}).fetchone()
+    row = database.execute(_SQL["get"], {"id": upload_id, "owner": owner}).fetchone()
     if row is None:
         raise NotFoundError(f"There is no upload {upload_id}; make one with POST /v1/uploads.")
     return Upload(**row)
@@ -68,11 +66,9 @@ def get(database: Database, upload_id: UUID, owner: str) -> Upload:
 
 def remove(database: Database, upload_id: UUID) -> None:
     """Forget an upload."""
-    with database.transaction() as connection:
-        connection.execute(_SQL["remove"], {"id": upload_id})
+    database.execute(_SQL["remove"], {"id": upload_id})
 
 
 def old(database: Database, limit: int = 100) -> list[Upload]:
     """Return uploads of yesterday, whose bytes nobody asked about in time."""
-    with database.transaction() as connection:
-        return [Upload(**row) for row in connection.execute(_SQL["old"], {"limit": limit})]
+    return [Upload(**row) for row in database.execute(_SQL["old"], {"limit": limit})]

@@ -32,8 +32,7 @@ def replace_inherited(
 
 def of(database: Database, video_id: UUID) -> list[Utterance]:
     """Return all lines of a recording in the order of time."""
-    with database.transaction() as connection:
-        return [utterance(row) for row in connection.execute(_SQL["of_video"], {"video_id": video_id})]
+    return [utterance(row) for row in database.execute(_SQL["of_video"], {"video_id": video_id})]
 
 
 def within(connection: Connection, video_id: UUID, start_seconds: float, end_seconds: float) -> list[Utterance]:

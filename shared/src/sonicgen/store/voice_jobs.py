@@ -41,8 +41,7 @@ def create(
         "num_speakers_wanted": num_speakers,
         "least_probability": least_probability,
     }
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["create"], values).fetchone()
+    row = database.execute(_SQL["create"], values).fetchone()
     assert row is not None  # noqa: S101 - an insert returns its row
     return _job(row)
 
@@ -59,15 +58,13 @@ def get(database: Database, job_id: UUID, *, owner: str | None = None) -> VoiceJ
 
 def newest(database: Database, *, owner: str | None, offset: int, limit: int) -> list[VoiceJob]:
     """Return jobs without their segments, newest first; of one owner when one is given."""
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL["list"], {"owner": owner, "offset": offset, "limit": limit}).fetchall()
+    rows = database.execute(_SQL["list"], {"owner": owner, "offset": offset, "limit": limit}).fetchall()
     return [_job(row) for row in rows]
 
 
 def start(database: Database, job_id: UUID) -> VoiceJob | None:
     """Count one more attempt at a job; None when it is over, or was removed."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["start"], {"id": job_id}).fetchone()
+    row = database.execute(_SQL["start"], {"id": job_id}).fetchone()
     return _job(row) if row is not None else None
 
 
@@ -101,8 +98,7 @@ def finish(
 
 def fail(database: Database, job_id: UUID, error: str) -> bool:
     """Note why a job can never succeed; False when it was over."""
-    with database.transaction() as connection:
-        return connection.execute(_SQL["fail"], {"id": job_id, "error": error}).fetchone() is not None
+    return database.execute(_SQL["fail"], {"id": job_id, "error": error}).fetchone() is not None
 
 
 def forget_audio(connection: Connection, speaker_id: UUID) -> list[str]:
@@ -113,20 +109,17 @@ def forget_audio(connection: Connection, speaker_id: UUID) -> list[str]:
 def stale(database: Database, *, older_than_seconds: float, limit: int) -> list[VoiceJob]:
     """Return jobs that are not over and that nobody has begun for this long."""
     values = {"older_than_seconds": older_than_seconds, "limit": limit}
-    with database.transaction() as connection:
-        return [_job(row) for row in connection.execute(_SQL["stale"], values)]
+    return [_job(row) for row in database.execute(_SQL["stale"], values)]
 
 
 def expired(database: Database, *, days: int, limit: int) -> list[VoiceJob]:
     """Return jobs that were over this many days ago."""
-    with database.transaction() as connection:
-        return [_job(row) for row in connection.execute(_SQL["expired"], {"days": days, "limit": limit})]
+    return [_job(row) for row in database.execute(_SQL["expired"], {"days": days, "limit": limit})]
 
 
 def delete(database: Database, job_id: UUID) -> None:
     """Remove a job with its segments; objects are the caller's."""
-    with database.transaction() as connection:
-        connection.execute(_SQL["delete"], {"id": job_id})
+    database.execute(_SQL["delete"], {"id": job_id})
 
 
 def _segment_values(job_id: UUID, position: int, segment: VoiceSegment) -> dict[str, Any]:

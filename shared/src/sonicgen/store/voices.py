@@ -240,8 +240,7 @@ def hand_named(connection: Connection, video_id: UUID) -> set[str]:
 def clips_without_model(database: Database, model: VoiceModel, after: UUID, limit: int) -> list[Clip]:
     """Return clips of somebody's voice that have no vector of a model, by id from `after` on."""
     values = {"model_key": model.key, "after": after, "limit": limit}
-    with database.transaction() as connection:
-        return [_clip(row) for row in connection.execute(_SQL["clips_without_model"], values)]
+    return [_clip(row) for row in database.execute(_SQL["clips_without_model"], values)]
 
 
 def owners_of(connection: Connection, clip_ids: Sequence[UUID]) -> dict[UUID, Owner]:
@@ -255,8 +254,7 @@ def owners_of(connection: Connection, clip_ids: Sequence[UUID]) -> dict[UUID, Ow
 
 def counts(database: Database) -> dict[str, int]:
     """Return how many people are known, how many groups of unknown voices there are, and how many voices wait."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["counts"]).fetchone()
+    row = database.execute(_SQL["counts"]).fetchone()
     assert row is not None  # noqa: S101 - it is one row
     return dict(row)
 
@@ -284,8 +282,7 @@ def _insert_clip(
 
 def _recordings(database: Database, statement: str, older_than_seconds: float, limit: int) -> list[UUID]:
     values = {"older_than_seconds": older_than_seconds, "limit": limit}
-    with database.transaction() as connection:
-        return [row["video_id"] for row in connection.execute(_SQL[statement], values)]
+    return [row["video_id"] for row in database.execute(_SQL[statement], values)]
 
 
 def _turn_columns(turns: Sequence[Range]) -> dict[str, Any]:

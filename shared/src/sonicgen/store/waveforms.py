@@ -21,8 +21,7 @@ class StoredWaveform:
 
 def find(database: Database, video_id: UUID, generation: int) -> StoredWaveform | None:
     """Return the waveform of these very bytes of a recording, None when none was made."""
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["get"], {"video_id": video_id, "generation": generation}).fetchone()
+    row = database.execute(_SQL["get"], {"video_id": video_id, "generation": generation}).fetchone()
     return None if row is None else StoredWaveform(row["seconds"], bytes(row["levels"]))
 
 
@@ -34,5 +33,4 @@ def put(database: Database, video_id: UUID, generation: int, waveform: StoredWav
         "seconds": waveform.seconds,
         "levels": waveform.levels,
     }
-    with database.transaction() as connection:
-        connection.execute(_SQL["put"], values)
+    database.execute(_SQL["put"], values)

@@ -58,23 +58,20 @@ class Due:
 def add(database: Database, url: str, events: Sequence[str]) -> Webhook:
     """Keep an address with a new secret."""
     values = {"url": url, "events": list(events), "secret": SECRET_PREFIX + secrets.token_urlsafe(32)}
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["add"], values).fetchone()
+    row = database.execute(_SQL["add"], values).fetchone()
     assert row is not None  # noqa: S101 - an insert returns its row
     return _webhook(row)
 
 
 def list_all(database: Database) -> list[Webhook]:
     """Return every address, oldest first."""
-    with database.transaction() as connection:
-        return [_webhook(row) for row in connection.execute(_SQL["list"])]
+    return [_webhook(row) for row in database.execute(_SQL["list"])]
 
 
 def remove(database: Database, webhook_id: UUID) -> None:
     """Forget an address and what waits for it; raise NotFoundError."""
-    with database.transaction() as connection:
-        if connection.execute(_SQL["remove"], {"id": webhook_id}).fetchone() is None:
-            raise NotFoundError(f"There is no webhook {webhook_id}.")
+    if database.execute(_SQL["remove"], {"id": webhook_id}).fetchone() is None:
+        raise NotFoundError(f"There is no webhook {webhook_id}.")
 
 
 def enqueue(connection: Connection, event: str, event_id: str, body: str) -> None:
@@ -84,8 +81,7 @@ def enqueue(connection: Connection, event: str, event_id: str, body: str) -> Non
 
 def take_due(database: Database, limit: int) -> list[Due]:
     """Return deliveries whose time has come; for a minute nobody else gets them."""
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL["take_due"], {"limit": limit}).fetchall()
+    rows = database.execute(_SQL["take_due"], {"limit": limit}).fetchall()
     return [Due(delivery=_delivery(row), url=row["url"], secret=row["secret"]) for row in rows]
 
 
@@ -94,21 +90,18 @@ def note(
 ) -> None:
     """Keep how an attempt ended; without `wait_seconds` it was the last."""
     values = {"id": delivery.id, "answer": answer, "is_delivered": is_delivered, "wait_seconds": wait_seconds}
-    with database.transaction() as connection:
-        connection.execute(_SQL["note"], values)
+    database.execute(_SQL["note"], values)
 
 
 def deliveries(database: Database, webhook_id: UUID, limit: int = 100) -> list[Delivery]:
     """Return what an address was told lately, newest first."""
-    with database.transaction() as connection:
-        rows = connection.execute(_SQL["deliveries"], {"webhook_id": webhook_id, "limit": limit}).fetchall()
+    rows = database.execute(_SQL["deliveries"], {"webhook_id": webhook_id, "limit": limit}).fetchall()
     return [_delivery(row) for row in rows]
 
 
 def sweep(database: Database) -> int:
     """Forget deliveries of last month; return how many."""
-    with database.transaction() as connection:
-        return connection.execute(_SQL["sweep"]).rowcount
+    return database.execute(_SQL["sweep"]).rowcount
 
 
 def _webhook(row: DictRow) -> Webhook:
