@@ -190,7 +190,7 @@ class Work:
                 duration_seconds=original.duration_seconds,
                 original_id=original.id,
             )
-            recordings.set_quality(connection, self._id, original.quality)
+            recordings.set_heard(connection, self._id, original.quality)
         return True
 
     def _is_copy_of_identical(self, original: Recording) -> bool:
@@ -283,8 +283,7 @@ class Work:
             duration_seconds=fingerprint.seconds,
             original_id=verdict.original.id if verdict.original else None,
         )
-        recordings.set_quality(connection, self._id, fingerprint.quality)
-        recordings.set_judged_version(connection, self._id, fingerprint.version)
+        recordings.set_heard(connection, self._id, fingerprint.quality, fingerprint.version)
         match_store.replace(connection, self._id, [(other.id, match) for other, match in pairs], FUNCTION)
         if verdict.indexed:
             whole = verdict.original is None
@@ -324,8 +323,7 @@ class Work:
     def _tell_webhooks(self, recording: Recording) -> None:
         # The time of the decision is in the id: the same recording, decided anew, is told anew.
         event_id = f"recording.decided:{recording.id}:{recording.updated_at or ''}"
-        with self._database.transaction() as connection:
-            enqueue(connection, "recording.decided", event_id, recording_json(recording))
+        enqueue(self._database, "recording.decided", event_id, recording_json(recording))
 
     def _report(self, _seconds: float) -> None:
         now = time.monotonic()

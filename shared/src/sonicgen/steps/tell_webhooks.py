@@ -16,7 +16,7 @@ from sonicgen.services.fetch import fetch
 from sonicgen.services.guard import read_target
 from sonicgen.steps.services import Services
 from sonicgen.store import webhooks
-from sonicgen.store.database import Connection
+from sonicgen.store.database import Connection, Database
 from sonicgen.store.webhooks import Due, Webhook
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def add_webhook(services: Services, url: str, events: list[str]) -> Webhook:
     return webhooks.add(services.database, url, sorted(set(events)))
 
 
-def enqueue(connection: Connection, event: str, event_id: str, data: Mapping[str, object]) -> None:
+def enqueue(connection: Connection | Database, event: str, event_id: str, data: Mapping[str, object]) -> None:
     """Have an event told, in the transaction that makes it true; the same id again tells nobody twice."""
     body = {"id": event_id, "type": event, "data": dict(data)}
     webhooks.enqueue(connection, event, event_id, json.dumps(body, ensure_ascii=False, default=str))

@@ -233,14 +233,12 @@ def of_version(database: Database, numbers: NDArray[np.int64], version: int) -> 
 
 def indexed_seconds(database: Database) -> float:
     """Return how many seconds of sound the index holds; costs the same however many they are."""
-    with database.transaction() as connection:
-        return float(_single(connection, "indexed_seconds", "seconds"))
+    return float(_single(database, "indexed_seconds", "seconds"))
 
 
 def storage_bytes(database: Database) -> int:
     """Return how much disk the postings and their indexes take."""
-    with database.transaction() as connection:
-        return int(_single(connection, "storage_bytes", "bytes"))
+    return int(_single(database, "storage_bytes", "bytes"))
 
 
 def add_noisy(database: Database, keys: NDArray[np.int32], reason: str) -> None:
@@ -253,8 +251,8 @@ def remove_noisy(database: Database, keys: NDArray[np.int32]) -> None:
     database.execute(_SQL["remove_noisy"], {"keys": Int4Array(keys)})
 
 
-def _single(connection: Connection, statement: str, column: str) -> float:
-    row = connection.execute(_SQL[statement]).fetchone()
+def _single(database: Database, statement: str, column: str) -> float:
+    row = database.execute(_SQL[statement]).fetchone()
     assert row is not None  # noqa: S101 - a query without a condition on rows
     value: float = row[column]
     return value

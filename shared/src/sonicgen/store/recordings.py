@@ -67,9 +67,8 @@ def claim(
         "md5": md5,
         "content_type": content_type,
     }
-    with database.transaction() as connection:
-        row = connection.execute(_SQL["claim"], values).fetchone()
-        return _recording(row) if row is not None else _get(connection, recording_id)
+    row = database.execute(_SQL["claim"], values).fetchone()
+    return _recording(row) if row is not None else get(database, recording_id)
 
 
 def lock(connection: Connection, recording_id: UUID) -> Recording | None:
@@ -121,15 +120,13 @@ def finish(
     return _recording(row)
 
 
-def set_quality(connection: Connection, recording_id: UUID, quality: Quality | None) -> None:
-    """Keep how good a recording sounds, in the caller's transaction."""
-    values = {"id": recording_id, "quality": None if quality is None else Jsonb(quality.to_json())}
-    connection.execute(_SQL["set_quality"], values)
+def set_heard(connection: Connection, recording_id: UUID, quality: Quality | None, version: int | None = None) -> None:
+    """Keep how good a recording sounds, and by which version of fingerprints it was compared, if it was.
 
-
-def set_judged_version(connection: Connection, recording_id: UUID, version: int) -> None:
-    """Keep by which version of fingerprints a recording was compared, in the caller's transaction."""
-    connection.execute(_SQL["set_judged_version"], {"id": recording_id, "version": version})
+    In the caller's transaction.
+    """
+    values = {"id": recording_id, "quality": None if quality is None else Jsonb(quality.to_json()), "version": version}
+    connection.execute(_SQL["set_heard"], values)
 
 
 def to_hear_anew(database: Database, version: int, limit: int, after: tuple[int, UUID] | None = None) -> list[Heard]:
@@ -152,8 +149,10 @@ def get(database: Database, recording_id: UUID) -> Recording:
 
     Raises NotFoundError.
     """
-    with database.transaction() as connection:
-        return _get(connection, recording_id)
+    found = find(database, recording_id)
+    if found is None:
+        raise _not_found(recording_id)
+    return found
 
 
 def find(database: Database, recording_id: UUID) -> Recording | None:
@@ -262,13 +261,6 @@ def delete(connection: Connection, recording_id: UUID) -> list[UUID]:
 def read_rows(rows: Sequence[DictRow]) -> list[Recording]:
     """Return the recordings of whole rows of the table."""
     return [_recording(row) for row in rows]
-
-
-def _get(connection: Connection, recording_id: UUID) -> Recording:
-    row = connection.execute(_SQL["get"], {"id": recording_id}).fetchone()
-    if row is None:
-        raise _not_found(recording_id)
-    return _recording(row)
 
 
 def _not_found(recording_id: UUID) -> NotFoundError:

@@ -74,8 +74,11 @@ def remove(database: Database, webhook_id: UUID) -> None:
         raise NotFoundError(f"There is no webhook {webhook_id}.")
 
 
-def enqueue(connection: Connection, event: str, event_id: str, body: str) -> None:
-    """Have an event told to everybody who wants it, in the caller's transaction; the same id again tells nobody."""
+def enqueue(connection: Connection | Database, event: str, event_id: str, body: str) -> None:
+    """Have an event told to everybody who wants it, in the caller's transaction if it gives one.
+
+    The same id again tells nobody.
+    """
     connection.execute(_SQL["enqueue"], {"event": event, "event_id": event_id, "body": body})
 
 

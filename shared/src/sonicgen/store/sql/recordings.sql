@@ -41,11 +41,8 @@ select * from videos where number = any(%(numbers)s::bigint[]);
 -- name: by_ids
 select * from videos where id = any(%(ids)s::uuid[]);
 
--- name: set_quality
-update videos set quality = %(quality)s where id = %(id)s;
-
--- name: set_judged_version
-update videos set judged_version = %(version)s where id = %(id)s;
+-- name: set_heard
+update videos set quality = %(quality)s, judged_version = coalesce(%(version)s, judged_version) where id = %(id)s;
 
 -- name: to_hear_anew
 select id, coalesce(least(judged_version, index_version), 1) as version
