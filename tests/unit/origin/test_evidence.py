@@ -18,6 +18,7 @@ GOOD = Quality(20_000, 0.0, -40.0, 44_100, "mp3float", is_lossless=False)
 POOR = replace(GOOD, bandwidth_hz=8_000.0)
 ONE = Traits(UUID(int=1), NOW, quality=GOOD)
 OTHER = Traits(UUID(int=2), NOW + timedelta(hours=1), quality=GOOD)
+CLEAN = replace(OTHER, quality=replace(GOOD, floor_db=-60.0, bit_rate=192_000))
 
 
 def days(count: float) -> datetime:
@@ -28,7 +29,8 @@ def days(count: float) -> datetime:
 def traits(draw: st.DrawFn) -> Traits:
     quality = st.builds(
         Quality, st.floats(3_000, 22_000), st.floats(0, 0.1), st.floats(-60, 0), st.just(44_100),
-        st.sampled_from(["mp3float", "opus", "aac"]), st.booleans(),
+        st.sampled_from(["mp3float", "opus", "aac"]), st.booleans(), st.none() | st.floats(-80, 0),
+        st.none() | st.integers(8_000, 320_000),
     )  # fmt: skip
     moments = st.floats(0, 100).map(days)
     return Traits(
@@ -56,8 +58,20 @@ def test_the_same_evidence_from_the_other_side_is_its_opposite(
         (OTHER, replace(ONE, quality=POOR), 1.0),
         (OTHER, replace(ONE, quality=replace(GOOD, clipped_share=0.02)), 1.0),
         (OTHER, replace(ONE, quality=replace(GOOD, bandwidth_hz=22_000.0, noise_db=-25.0)), 1.0),
+        # Noise under music without pauses, which its levels do not tell.
+        (CLEAN, replace(ONE, quality=replace(GOOD, bandwidth_hz=22_000.0, floor_db=-38.0)), 1.0),
+        (CLEAN, replace(ONE, quality=replace(GOOD, bandwidth_hz=22_000.0, floor_db=-57.5, bit_rate=48_000)), 1.0),
+        (
+            replace(OTHER, quality=replace(GOOD, bit_rate=192_000)),
+            replace(ONE, quality=replace(GOOD, bit_rate=48_000)),
+            1.0,
+        ),
         (replace(OTHER, quality=POOR), replace(ONE, is_compilation=True), 0.2),
-        (replace(OTHER, is_trusted=True, published_at=days(1)), replace(ONE, published_at=days(300)), 1.0),
+        (
+            replace(OTHER, is_trusted=True, published_at=days(1), quality=POOR),
+            replace(ONE, published_at=days(300)),
+            1.0,
+        ),
         (ONE, OTHER, 1.0),
         (OTHER, ONE, 1.0 / 0.7),
         (replace(OTHER, quality=replace(POOR, noise_db=-20.0)), ONE, 3.0),
@@ -71,8 +85,11 @@ def test_the_same_evidence_from_the_other_side_is_its_opposite(
         "a wider spectrum beats an earlier arrival",
         "clipping is a copy's",
         "noise fills the top of the spectrum and is no quality",
+        "noise is heard between the notes too",
+        "less noise than is evidence may still fill the top",
+        "of equals that which has more bits",
         "a compilation is the source of nothing",
-        "a trusted channel beats a date",
+        "a trusted channel beats a date and a better sound",
         "of equals the first that arrived",
         "half as long again beats an earlier arrival",
         "the whole beats any sound of an excerpt",
@@ -102,6 +119,18 @@ def test_noise_counts_only_where_the_sound_is_the_same() -> None:
     assert weights[0] == pytest.approx(3.0)
     assert 0.0 < weights[1] < 3.0
     assert weights[2] == pytest.approx(0.0)
+
+
+def test_what_an_earlier_release_heard_is_compared_by_what_it_measured() -> None:
+    earlier = replace(ONE, quality=replace(GOOD, noise_db=-50.0))
+    kinds = {evidence.kind: evidence.weight for evidence in weigh(CLEAN, earlier).evidence}
+    assert kinds["noise"] == pytest.approx(-2.5)
+    assert "bit rate" not in kinds
+
+
+def test_bit_rates_of_different_codecs_say_nothing() -> None:
+    opus = replace(ONE, quality=replace(GOOD, codec="opus", bit_rate=48_000))
+    assert {evidence.kind for evidence in weigh(CLEAN, opus).evidence} == {"arrived"}
 
 
 def test_a_codec_that_fills_its_top_is_told_by_what_it_lacks() -> None:

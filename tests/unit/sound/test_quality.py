@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,38 @@ def test_noise_fills_the_pauses(speechlike: Sound, tmp_path: Path) -> None:
     assert heard(tmp_path / "clean.wav").noise_db < heard(tmp_path / "noisy.wav").noise_db - 6
 
 
+def tones(seconds: int, seed: int) -> Sound:
+    """Chords that never pause, as organs play them."""
+    rng = np.random.default_rng(seed)
+    times = np.arange(seconds * RATE_HZ) / RATE_HZ
+    chords = [sum(np.sin(2 * np.pi * hertz * times) for hertz in rng.uniform(150, 3_000, 6)) for _ in range(4)]
+    which = (times * 2).astype(int) % len(chords)
+    return np.asarray(0.05 * np.choose(which, chords), np.float32)
+
+
+def test_noise_between_the_notes_of_what_never_pauses(tmp_path: Path) -> None:
+    sound = tones(SECONDS, seed=6)
+    noise = 0.01 * np.random.default_rng(5).standard_normal(len(sound)).astype(np.float32)
+    write_sound(tmp_path / "clean.mp3", sound, 192_000)
+    write_sound(tmp_path / "noisy.mp3", sound + noise, 192_000)
+    clean, noisy = heard(tmp_path / "clean.mp3"), heard(tmp_path / "noisy.mp3")
+    assert abs(clean.noise_db - noisy.noise_db) <= 2
+    assert clean.floor_db is not None
+    assert noisy.floor_db is not None
+    assert clean.floor_db < noisy.floor_db - 10
+
+
+def test_a_codec_with_bits_enough_leaves_the_floor_where_it_was(speechlike: Sound, tmp_path: Path) -> None:
+    write_sound(tmp_path / "as it is.wav", speechlike)
+    write_sound(tmp_path / "coded.mp3", speechlike, 128_000)
+    assert heard(tmp_path / "coded.mp3").floor_db == pytest.approx(heard(tmp_path / "as it is.wav").floor_db, abs=2)
+
+
+def test_the_bit_rate_is_that_of_the_sound(speechlike: Sound, tmp_path: Path) -> None:
+    write_sound(tmp_path / "sound.mp3", speechlike, 64_000)
+    assert heard(tmp_path / "sound.mp3").bit_rate == pytest.approx(64_000, rel=0.05)
+
+
 def test_clipping_is_counted(speechlike: Sound, tmp_path: Path) -> None:
     write_sound(tmp_path / "clean.wav", speechlike)
     write_sound(tmp_path / "loud.wav", 8 * speechlike)
@@ -86,5 +119,7 @@ def test_silence_has_no_quality(tmp_path: Path) -> None:
 
 
 def test_the_stored_form_comes_back() -> None:
-    quality = Quality(16_000, 0.001, -31.0, 48_000, "opus", is_lossless=False)
+    quality = Quality(16_000, 0.001, -31.0, 48_000, "opus", is_lossless=False, floor_db=-28.0, bit_rate=64_000)
     assert Quality.from_json(quality.to_json() | {"later": 1}) == quality
+    earlier = {name: value for name, value in quality.to_json().items() if name not in {"floor_db", "bit_rate"}}
+    assert Quality.from_json(earlier) == replace(quality, floor_db=None, bit_rate=None)

@@ -12,7 +12,9 @@ class Quality:
     """What can be heard of a recording's history, whatever it holds.
 
     `bandwidth_hz`: the spectrum is empty above. `clipped_share`: of the samples that were looked at. `noise_db`: how
-    far the quietest moments lie below the loud ones (0 or less). `is_lossless`: by the file's codec.
+    far the quietest moments lie below the loud ones (0 or less). `is_lossless`: by the file's codec. `floor_db`: how
+    far the quiet parts of the spectrum lie below its mean while something sounds (0 or less), `bit_rate` of the sound
+    in bits a second; None in what was heard by releases that did not measure them.
     """
 
     bandwidth_hz: float
@@ -21,6 +23,8 @@ class Quality:
     sample_rate_hz: int
     codec: str
     is_lossless: bool
+    floor_db: float | None = None
+    bit_rate: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the form that is stored and documented."""
@@ -28,5 +32,5 @@ class Quality:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Return what `to_json` wrote; what later versions added is left out."""
-        return cls(**{field.name: data[field.name] for field in fields(cls)})
+        """Return what `to_json` wrote, in this release, an earlier one or a later one."""
+        return cls(**{field.name: data[field.name] for field in fields(cls) if field.name in data})

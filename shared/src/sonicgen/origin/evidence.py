@@ -17,11 +17,13 @@ from sonicgen.domain.quality import Quality
 
 # Full weight from some days on; within a day a feed and a channel of the same publisher may be in any order.
 _PUBLISHED = 3.0
-_TRUSTED = 4.0  # more than a date: reposts are dated back, a channel that was named as trusted was looked at
+# More than a date and most of what the sound says: reposts are dated back, a channel that was named as trusted was
+# looked at.
+_TRUSTED = 6.0
 # A whole version is rarely made from its excerpt. But intros and adverts are added and cut away every day: up to a
 # quarter more says nothing; from twice as long on it counts in full. A date of days outweighs it.
 _WHOLE_MOST, _WHOLE_FROM, _WHOLE_FULL = 2.5, 1.25, 2.0
-_COMPILATION = 6.0  # more than any other two together
+_COMPILATION = 10.0  # more than any other two together
 _BANDWIDTH_PER_OCTAVE, _BANDWIDTH_MOST = 1.5, 3.0
 _BANDWIDTH_LEAST_OCTAVES = 0.05  # two excerpts of one file differ by up to 3 %
 # Some codecs put noise where their source had nothing, up to the limit of their mode, and silence where it was quiet:
@@ -31,7 +33,11 @@ _BANDWIDTH_LEAST_OCTAVES = 0.05  # two excerpts of one file differ by up to 3 %
 _FILLED_OCTAVES = {"opus": 1.0, "libopus": 1.0, "aac": 0.6, "aac_fixed": 0.6}
 _QUIETED_DB = {"opus": 9.0, "libopus": 9.0}
 _NOISE_PER_DB, _NOISE_MOST = 0.25, 3.0
-_NOISE_LEAST_DB = 3.0  # copies at 128 kb/s and their sources differ by up to 1 dB
+# Levels and floors of copies and their sources: 18 sources as MP3, Opus and AAC at 64 to 128 kb/s differ by up to 2 dB,
+# at 24 and 32 kb/s by up to 4 and 6. Noise of a third of the sound raises floors by 2 to 21 dB in recordings of rooms,
+# by 25 and more in synthetic music, which MP3 at 48 kb/s raises by 14.
+_NOISE_LEAST_DB = 3.0
+_NOISE_FILLS_DB = 2.0  # so much more noise may be why a spectrum reaches higher
 _CLIPPED_MOST, _CLIPPED_LEAST_SHARE = 1.0, 1e-4
 # What is measured over a whole recording says less of an excerpt the shorter it is: it is other sound, and the pauses
 # of three minutes are not those of one. Parts of 36 real recordings are 3 dB and more from the whole in 15 % of cases
@@ -40,6 +46,9 @@ _CLIPPED_MOST, _CLIPPED_LEAST_SHARE = 1.0, 1e-4
 # counts half from twice as long on, so that no sound outweighs being the whole.
 _COMPARABLE_FROM, _COMPARABLE_TO = 1.25, 1.6
 _LOSSLESS = 0.3  # anything can be saved as FLAC
+# Of two files by one codec. A copy that sounds as good was mostly made with no more bits, but sites decide that, not
+# who copies: it decides between what is otherwise equal. Bit rates that vary do so by a quarter and more.
+_BIT_RATE_PER_OCTAVE, _BIT_RATE_MOST, _BIT_RATE_LEAST_OCTAVES = 0.2, 0.4, 0.5
 _FASTER = 0.7  # material is sped up more often than slowed down
 _FASTER_LEAST = 0.004  # natural logarithm; resampling and drift are below
 # Other sound between two stretches that are one in the other: adverts come into finished recordings more often than
@@ -176,6 +185,7 @@ def _sound(source: Quality | None, copy: Quality | None, surplus: float) -> list
         *_bandwidth(source, copy, 1.0 - _share(longer, _WHOLE_FROM, _WHOLE_FULL) / 2),
         *_noise(source, copy, same_sound),
         *_clipped(source, copy, same_sound),
+        *_bit_rate(source, copy),
     ]
     if source.is_lossless != copy.is_lossless:
         weight = _LOSSLESS if source.is_lossless else -_LOSSLESS
@@ -185,9 +195,9 @@ def _sound(source: Quality | None, copy: Quality | None, surplus: float) -> list
 
 def _bandwidth(source: Quality, copy: Quality, counted: float) -> list[Evidence]:
     octaves = math.log2(max(source.bandwidth_hz, 100.0) / max(copy.bandwidth_hz, 100.0))
-    decibels = copy.noise_db - source.noise_db
     # Noise that was added fills the top of the spectrum too.
-    if abs(decibels) >= _NOISE_LEAST_DB and octaves * decibels < 0:
+    decibels = _noise_decibels(source, copy)
+    if abs(decibels) >= _NOISE_FILLS_DB and octaves * decibels < 0:
         return []
     higher = source if octaves > 0 else copy
     beyond = abs(octaves) - _FILLED_OCTAVES.get(higher.codec, 0.0)
@@ -198,14 +208,32 @@ def _bandwidth(source: Quality, copy: Quality, counted: float) -> list[Evidence]
     return [Evidence("bandwidth", weight, f"{text}{copy.bandwidth_hz / 1000:.1f} kHz.")]
 
 
+def _noise_decibels(source: Quality, copy: Quality) -> float:
+    """Return how much noisier the copy is, by its pauses or by what lies between its notes, whichever tells more."""
+    by_pauses = copy.noise_db - source.noise_db
+    quieter = source if by_pauses > 0 else copy
+    by_pauses = math.copysign(max(0.0, abs(by_pauses) - _QUIETED_DB.get(quieter.codec, 0.0)), by_pauses)
+    if source.floor_db is None or copy.floor_db is None:
+        return by_pauses
+    return max(by_pauses, copy.floor_db - source.floor_db, key=abs)
+
+
 def _noise(source: Quality, copy: Quality, counted: float) -> list[Evidence]:
-    decibels = copy.noise_db - source.noise_db
-    quieter = source if decibels > 0 else copy
-    beyond = abs(decibels) - _QUIETED_DB.get(quieter.codec, 0.0)
-    if beyond < _NOISE_LEAST_DB or counted == 0.0:
+    decibels = _noise_decibels(source, copy)
+    if abs(decibels) < _NOISE_LEAST_DB or counted == 0.0:
         return []
-    weight = math.copysign(min(beyond * _NOISE_PER_DB, _NOISE_MOST) * counted, decibels)
+    weight = math.copysign(min(abs(decibels) * _NOISE_PER_DB, _NOISE_MOST) * counted, decibels)
     return [Evidence("noise", weight, f"It is {abs(decibels):.0f} dB {'less' if decibels > 0 else 'more'} noisy.")]
+
+
+def _bit_rate(source: Quality, copy: Quality) -> list[Evidence]:
+    if not source.bit_rate or not copy.bit_rate or source.codec != copy.codec or source.is_lossless or copy.is_lossless:
+        return []
+    octaves = math.log2(source.bit_rate / copy.bit_rate)
+    if abs(octaves) < _BIT_RATE_LEAST_OCTAVES:
+        return []
+    text = f"It is coded in {source.bit_rate / 1000:.0f} kb/s, the other in {copy.bit_rate / 1000:.0f}."
+    return [Evidence("bit rate", _limited(octaves * _BIT_RATE_PER_OCTAVE, _BIT_RATE_MOST), text)]
 
 
 def _clipped(source: Quality, copy: Quality, counted: float) -> list[Evidence]:

@@ -177,6 +177,7 @@ class Decoder:
         packets = container.demux(stream)
         while (packet := self._next_packet(packets, source)) is not None:
             self.truncated |= packet.is_corrupt
+            meter.weigh(packet.size)
             try:
                 frames = packet.decode()
             except (av.error.FFmpegError, ValueError):  # one bad packet; the next may be good
