@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import accuracy, backup, cold, console, embedder, faults, identify, search, speeds, system, warps
+from bench import accuracy, backup, cold, console, embedder, faults, identify, search, speeds, storing, system, warps
 from bench.load import run as load
 from bench.voices import compare
 
@@ -46,6 +46,7 @@ def main() -> None:
         "embedder": embedder.measure_embedder,
         "gallery": identify.measure_gallery,
         "identify": identify.measure_identify,
+        "storing": storing.measure_storing,
         "hour": accuracy.measure_hour,
         "accuracy": partial(accuracy.measure_accuracy, options.queries, options.share, options.only),
         "voices": compare.measure_voices,

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import atexit
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from uuid import uuid4
 
-import psutil
 import psycopg
 from base import Hit  # type: ignore[import-not-found]  # the harness's
+from server_cpu import server_cpu_seconds  # type: ignore[import-not-found]  # beside this file
 
 from sonicgen.domain.match import Decision
 from sonicgen.domain.recording import MatchStatus, Reason
@@ -107,7 +106,7 @@ class Adapter:
     def extra_cpu(self) -> float:
         """Return the CPU seconds that the server's processes have used."""
         assert self._server.process is not None
-        return server_cpu_seconds(self._server.process.pid)
+        return float(server_cpu_seconds(self._server.process.pid))
 
     def _settle(self) -> None:
         """Free the rows that were moved, as autovacuum does within minutes of packing, and their emptied index.
@@ -118,23 +117,3 @@ class Adapter:
         with psycopg.connect(self._server.url, autocommit=True) as connection:
             connection.execute("vacuum (analyze)")
             connection.execute("reindex table fingerprints")
-
-
-def server_cpu_seconds(pid: int) -> float:
-    """Return the CPU seconds of a Postgres server: itself, its processes, and those that have ended.
-
-    On Linux in nanoseconds from /proc, which a query of a few milliseconds needs; elsewhere as psutil tells.
-    """
-    if sys.platform != "linux":
-        living = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-        return sum(process.cpu_times().user + process.cpu_times().system for process in living)
-    tasks = Path(f"/proc/{pid}/task/{pid}")
-    living_pids = [pid, *map(int, (tasks / "children").read_text().split())]
-    nanoseconds = 0
-    for one in living_pids:
-        try:
-            nanoseconds += int(Path(f"/proc/{one}/schedstat").read_text().split()[0])
-        except FileNotFoundError:  # it has ended meanwhile and counts among the ended
-            continue
-    ended = psutil.Process(pid).cpu_times()
-    return nanoseconds / 1e9 + float(ended.children_user + ended.children_system)
