@@ -62,9 +62,9 @@ FAULTS: dict[str, Fault] = {
         "place": "postgres copy fingerprints", "deed": Deed.CUT, "after_bytes": 12,
     },
     "database: a commit never arrives": {"place": "postgres COMMIT", "deed": Deed.CUT, "skip": 5, "times": 3},
-    "database: a commit's answer is lost": {"place": "postgres COMMIT", "deed": Deed.LOSE, "skip": 9, "times": 9},
+    "database: a commit's answer is lost": {"place": "postgres COMMIT", "deed": Deed.LOSE, "skip": 3, "times": 4},
     "database: the answer is lost to every second commit": {
-        "place": "postgres COMMIT", "deed": Deed.LOSE, "skip": 16, "times": 5,
+        "place": "postgres COMMIT", "deed": Deed.LOSE, "skip": 6, "times": 5,
     },
     "database: slower than the lease": {"place": "postgres copy", "deed": Deed.STALL, "seconds": LONGER},
     "provider: an upload fails": {"place": "assemblyai POST /v2/upload", "deed": Deed.REFUSE, "code": 500},

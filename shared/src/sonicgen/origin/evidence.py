@@ -41,10 +41,11 @@ _NOISE_FILLS_DB = 2.0  # so much more noise may be why a spectrum reaches higher
 _CLIPPED_MOST, _CLIPPED_LEAST_SHARE = 1.0, 1e-4
 # What is measured over a whole recording says less of an excerpt the shorter it is: it is other sound, and the pauses
 # of three minutes are not those of one. Parts of 36 real recordings are 3 dB and more from the whole in 15 % of cases
-# at four fifths of it, in 28 % at the half, in 37 % at a third (there up to 33 dB). Noise and clipping count in full up
-# to a quarter more, not at all from three fifths more on; the spectrum's reach, which depends less on what is played,
-# counts half from twice as long on, so that no sound outweighs being the whole.
-_COMPARABLE_FROM, _COMPARABLE_TO = 1.25, 1.6
+# at four fifths of it, in 28 % at the half, in 37 % at a third (there up to 33 dB). And where one is a quarter longer,
+# it cannot be a copy of the other: the only question is whether that is its excerpt. So noise and clipping count in
+# full up to a tenth more, not at all from a quarter more on; the spectrum's reach, which depends less on what is
+# played, counts half from twice as long on, so that no sound outweighs being the whole.
+_COMPARABLE_FROM, _COMPARABLE_TO = 1.1, 1.25
 _LOSSLESS = 0.3  # anything can be saved as FLAC
 # Of two files by one codec. A copy that sounds as good was mostly made with no more bits, but sites decide that, not
 # who copies: it decides between what is otherwise equal. Bit rates that vary do so by a quarter and more.
@@ -182,7 +183,7 @@ def _sound(source: Quality | None, copy: Quality | None, surplus: float) -> list
     longer = max(surplus, 1 / max(surplus, 1e-3))
     same_sound = 1.0 - _share(longer, _COMPARABLE_FROM, _COMPARABLE_TO)
     found = [
-        *_bandwidth(source, copy, 1.0 - _share(longer, _WHOLE_FROM, _WHOLE_FULL) / 2),
+        *_bandwidth(source, copy, 1.0 - _share(longer, _WHOLE_FROM, _WHOLE_FULL) / 2, same_sound),
         *_noise(source, copy, same_sound),
         *_clipped(source, copy, same_sound),
         *_bit_rate(source, copy),
@@ -193,10 +194,10 @@ def _sound(source: Quality | None, copy: Quality | None, surplus: float) -> list
     return found
 
 
-def _bandwidth(source: Quality, copy: Quality, counted: float) -> list[Evidence]:
+def _bandwidth(source: Quality, copy: Quality, counted: float, same_sound: float) -> list[Evidence]:
     octaves = math.log2(max(source.bandwidth_hz, 100.0) / max(copy.bandwidth_hz, 100.0))
     # Noise that was added fills the top of the spectrum too.
-    decibels = _noise_decibels(source, copy)
+    decibels = _noise_decibels(source, copy, same_sound)
     if abs(decibels) >= _NOISE_FILLS_DB and octaves * decibels < 0:
         return []
     higher = source if octaves > 0 else copy
@@ -208,18 +209,21 @@ def _bandwidth(source: Quality, copy: Quality, counted: float) -> list[Evidence]
     return [Evidence("bandwidth", weight, f"{text}{copy.bandwidth_hz / 1000:.1f} kHz.")]
 
 
-def _noise_decibels(source: Quality, copy: Quality) -> float:
-    """Return how much noisier the copy is, by its pauses or by what lies between its notes, whichever tells more."""
+def _noise_decibels(source: Quality, copy: Quality, same_sound: float) -> float:
+    """Return how much noisier the copy is, by its pauses or by what lies between its notes, whichever tells more.
+
+    The latter depends on what is played: it counts as far as both are the same sound, 0 to 1.
+    """
     by_pauses = copy.noise_db - source.noise_db
     quieter = source if by_pauses > 0 else copy
     by_pauses = math.copysign(max(0.0, abs(by_pauses) - _QUIETED_DB.get(quieter.codec, 0.0)), by_pauses)
     if source.floor_db is None or copy.floor_db is None:
         return by_pauses
-    return max(by_pauses, copy.floor_db - source.floor_db, key=abs)
+    return max(by_pauses, (copy.floor_db - source.floor_db) * same_sound, key=abs)
 
 
 def _noise(source: Quality, copy: Quality, counted: float) -> list[Evidence]:
-    decibels = _noise_decibels(source, copy)
+    decibels = _noise_decibels(source, copy, counted)
     if abs(decibels) < _NOISE_LEAST_DB or counted == 0.0:
         return []
     weight = math.copysign(min(abs(decibels) * _NOISE_PER_DB, _NOISE_MOST) * counted, decibels)
