@@ -31,7 +31,7 @@ def measure_storing() -> dict[str, str]:
     hour = WORK / "hour.mp3"
     make_hour(hour)
     made = fingerprint(hour)
-    count = len(postings.as_locs(*index_landmarks(made.peaks))[0])
+    count = len(postings.unique_landmarks(*index_landmarks(made.peaks))[0])
     ways = {"as rows, then packed": False, "packed as it comes": True}
     taken: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory() as folder:
@@ -64,7 +64,7 @@ def _store(server: LocalPostgres, database: Database, made: Fingerprint, *, at_o
     assert server.process is not None
     began, busy = time.perf_counter(), time.process_time() + server_cpu_seconds(server.process.pid)
     with database.transaction() as connection:
-        landmarks = postings.as_locs(*found)
+        landmarks = postings.unique_landmarks(*found)
         number = postings.enter(connection, recording_id, packed_segments(made.peaks), made.version)
         if not (at_once and pack_directly(connection, number, *landmarks, made.seconds)):
             postings.add_rows(connection, number, *landmarks)

@@ -127,7 +127,7 @@ def test_what_an_earlier_release_heard_is_compared_by_what_it_measured() -> None
     earlier = replace(ONE, quality=replace(GOOD, noise_db=-50.0))
     kinds = {evidence.kind: evidence.weight for evidence in weigh(CLEAN, earlier).evidence}
     assert kinds["noise"] == pytest.approx(-2.5)
-    assert "bit rate" not in kinds
+    assert "bit_rate" not in kinds
 
 
 def test_bit_rates_of_different_codecs_say_nothing() -> None:

@@ -26,7 +26,7 @@ def store(
     recording_id = claim_one(database)
     with database.transaction() as connection:
         number = postings.enter(connection, recording_id, [(0, 0, b"peaks")], index_version=1)
-        landmarks = postings.as_locs(keys, frames)
+        landmarks = postings.unique_landmarks(keys, frames)
         if not (at_once and pack_directly(connection, number, *landmarks, seconds=1.0)):
             postings.add_rows(connection, number, *landmarks)
     return recording_id, number

@@ -33,9 +33,9 @@ _BANDWIDTH_LEAST_OCTAVES = 0.05  # two excerpts of one file differ by up to 3 %
 _FILLED_OCTAVES = {"opus": 1.0, "libopus": 1.0, "aac": 0.6, "aac_fixed": 0.6}
 _QUIETED_DB = {"opus": 9.0, "libopus": 9.0}
 _NOISE_PER_DB, _NOISE_MOST = 0.25, 3.0
-# Levels and floors of copies and their sources: 18 sources as MP3, Opus and AAC at 64 to 128 kb/s differ by up to 2 dB,
-# at 24 and 32 kb/s by up to 4 and 6. Noise of a third of the sound raises floors by 2 to 21 dB in recordings of rooms,
-# by 25 and more in synthetic music, which MP3 at 48 kb/s raises by 14.
+# Levels and floors of copies and their sources: 18 sources as MP3, Opus and AAC at 64 to 128 kb/s differ by up to 3 dB,
+# at 24 and 32 kb/s by up to 6. Noise of a third of the sound raises floors by 2 to 23 dB in real recordings, by 24 and
+# more in synthetic music, which MP3 at 48 kb/s raises by 14.
 _NOISE_LEAST_DB = 3.0
 _NOISE_FILLS_DB = 2.0  # so much more noise may be why a spectrum reaches higher
 _CLIPPED_MOST, _CLIPPED_LEAST_SHARE = 1.0, 1e-4
@@ -237,7 +237,7 @@ def _bit_rate(source: Quality, copy: Quality) -> list[Evidence]:
     if abs(octaves) < _BIT_RATE_LEAST_OCTAVES:
         return []
     text = f"It is coded in {source.bit_rate / 1000:.0f} kb/s, the other in {copy.bit_rate / 1000:.0f}."
-    return [Evidence("bit rate", _limited(octaves * _BIT_RATE_PER_OCTAVE, _BIT_RATE_MOST), text)]
+    return [Evidence("bit_rate", _limited(octaves * _BIT_RATE_PER_OCTAVE, _BIT_RATE_MOST), text)]
 
 
 def _clipped(source: Quality, copy: Quality, counted: float) -> list[Evidence]:

@@ -17,7 +17,7 @@ def store_fingerprint(connection: Connection, recording_id: UUID, peaks: Peaks, 
 
     Long ones are packed at once, if nothing is in the way. Raises what sonicgen.store.postings.enter raises.
     """
-    keys, frames = postings.as_locs(*index_landmarks(peaks))
+    keys, frames = postings.unique_landmarks(*index_landmarks(peaks))
     number = postings.enter(connection, recording_id, packed_segments(peaks), version)
     if not pack_directly(connection, number, keys, frames, seconds):
         postings.add_rows(connection, number, keys, frames)

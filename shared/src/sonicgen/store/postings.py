@@ -92,7 +92,7 @@ def enter(
     return int(row["number"])
 
 
-def as_locs(keys: NDArray[np.int32], frames: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def unique_landmarks(keys: NDArray[np.int32], frames: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Return landmarks (equal lengths, 0 <= frame < 2**24) each once, by key and frame, as (keys, frames).
 
     Raises ValueError for what is no landmark.
@@ -115,9 +115,9 @@ def store(
 ) -> int:
     """Enter a recording with its landmarks as rows, in the caller's transaction; return its new number.
 
-    Raises what `enter` and `as_locs` raise.
+    Raises what `enter` and `unique_landmarks` raise.
     """
-    landmarks = as_locs(keys, frames)
+    landmarks = unique_landmarks(keys, frames)
     number = enter(connection, video_id, peak_segments, index_version)
     add_rows(connection, number, *landmarks)
     return number
