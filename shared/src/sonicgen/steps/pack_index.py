@@ -34,7 +34,7 @@ MERGE_RATIO = 3
 # Packing is due when so much has come: less is searched as fast as it is, and packing an hour takes a second.
 DUE_SECONDS = 3_600.0
 DUE_POSTINGS = 240_000  # an hour of music and speech
-# A recording with so many (ten minutes) is packed as it comes. As rows it would cost the server four times as much:
+# A recording with so many (ten minutes) is packed as it comes. As rows it would take ten times the CPU in all:
 # each is written with its index, read again, removed, and then packed all the same (docs/database.md).
 LEAST_DIRECT_POSTINGS = 40_000
 # More (four hours) come as rows: the arrays of a packing take some 70 bytes a posting.
