@@ -84,6 +84,16 @@ def test_a_suspicion_that_nothing_bears_out_is_dropped(whole: Sound) -> None:
     assert settle_pair(other, track(whole), [], 1e-3) == []
 
 
+def test_a_near_edge_is_reached_and_a_far_one_is_not(whole: Sound) -> None:
+    noise = 0.2 * np.random.default_rng(3).standard_normal(4 * RATE_HZ).astype(np.float32)
+    near = np.concatenate([noise[: round(0.7 * RATE_HZ)], cut(whole, 0.7, SECONDS)])
+    far = np.concatenate([noise[: 3 * RATE_HZ], cut(whole, 3, SECONDS)])
+    [found] = settle_pair(track(near), track(whole), [suspect(5, 30, 5)], 1e-3)
+    assert places([found]) == [pytest.approx((0, SECONDS, 0, SECONDS), abs=0.05)]
+    [found] = settle_pair(track(far), track(whole), [suspect(5, 30, 5)], 1e-3)
+    assert places([found]) == [pytest.approx((3, SECONDS, 3, SECONDS), abs=0.3)]
+
+
 def test_silence_at_the_ends_belongs_to_what_is_beside_it(whole: Sound) -> None:
     silence = np.zeros(2 * RATE_HZ, np.float32)
     padded = np.concatenate([silence, cut(whole, 0, 20), silence])
