@@ -8,6 +8,7 @@ such a transposition is a rotation, so blocks are written in order, without sort
     python -m bench.fingerprint.thousands build --corpus FOLDER --cluster FOLDER --hours 5000
     python -m bench.fingerprint.thousands measure --queries FOLDER --cluster FOLDER
     python -m bench.fingerprint.thousands recall --corpus FOLDER --queries FOLDER --cluster FOLDER
+    python -m bench.fingerprint.thousands memory --queries FOLDER --cluster FOLDER
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 from uuid import uuid5
 
 import numpy as np
+import psutil
 import psycopg
 from numpy.typing import NDArray
 from rich.progress import track
@@ -244,10 +246,21 @@ def _is_right(match: Match, number: int, names: Sequence[str], query: dict[str, 
     return bool(apart <= allowed)
 
 
+def watch_memory(database: Database, recordings: Path) -> None:
+    """Search for each file of a folder, one after the other in this process; print what it takes after each."""
+    process = psutil.Process()
+    for path in sorted(recordings.glob("*.mp3")):
+        heard = fingerprint(path)
+        started = time.perf_counter()
+        find_matches(heard, PostgresIndex(database))
+        took, resident_mb = time.perf_counter() - started, process.memory_info().rss / 2**20
+        print(f"{path.name}: {heard.seconds:.0f} s, searched in {took:.1f} s, {resident_mb:.0f} MB", flush=True)
+
+
 def main() -> None:
     """Build or measure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("build", "measure", "recall"))
+    parser.add_argument("what", choices=("build", "measure", "recall", "memory"))
     parser.add_argument("--corpus", type=Path)
     parser.add_argument("--queries", type=Path)
     parser.add_argument("--cluster", type=Path, required=True)
@@ -261,6 +274,8 @@ def main() -> None:
             build(database, server.url, read_corpus(options.corpus), options.hours)
         elif options.what == "recall":
             recall(database, options.corpus, options.queries)
+        elif options.what == "memory":
+            watch_memory(database, options.queries)
         else:
             measure(database, server.url, options.cluster, options.queries)
 

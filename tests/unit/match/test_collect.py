@@ -6,9 +6,10 @@ from sonicgen.match.ranges import Line, Span
 from sonicgen.match.verify import Alignment
 
 
-def span(recording: int, offset: float, matched: int, first: int = 0, last: int = 400) -> Span:
+def span(recording: int, offset: float, matched: int, first: int = 0, last: int = 400, exact: float = 1.0) -> Span:
     line = Line(1.0, offset)
-    return Span(Alignment(recording, 1.0, offset, 0.0), first, last, line, line, matched, 400, 0, 0)
+    alignment = Alignment(recording, 1.0, offset, 0.0, matched=matched, fit=exact * matched)
+    return Span(alignment, first, last, line, line, matched, 400, 0, 0)
 
 
 def test_of_two_copies_in_one_recording_that_which_fits_better_comes_first() -> None:
@@ -17,6 +18,13 @@ def test_of_two_copies_in_one_recording_that_which_fits_better_comes_first() -> 
     assert best.reference_start_seconds > 100
     assert best.log10_chance == -40.0
     assert best.decision is Decision.MATCH
+
+
+def test_of_two_copies_with_as_many_peaks_that_which_aligns_more_exactly_comes_first() -> None:
+    close, exact = span(3, 1000.0, matched=152, exact=0.6), span(3, 5000.0, matched=150, exact=0.8)
+    best = finish_matches([(close, -40.0), (exact, -20.0)], 10.0, 1e-3)[0]
+    assert best.reference_start_seconds > 100
+    assert best.log10_chance == -40.0
 
 
 def test_of_two_recordings_the_surer_comes_first() -> None:

@@ -11,7 +11,8 @@ from sonicgen.domain.match import Decision, Match
 from sonicgen.match import chance, plan, warp
 from sonicgen.match.ask import FEWEST_VOTES, Asker, Guesses
 from sonicgen.match.blocks import warm_up as warm_up_blocks
-from sonicgen.match.collect import finish_matches
+from sonicgen.match.collect import finish_matches, is_other_copy
+from sonicgen.match.copies import best_copy
 from sonicgen.match.index import Candidate, Index
 from sonicgen.match.memory_index import MemoryIndex
 from sonicgen.match.pairing import CLOSE_FRAMES, NEAR_FRAMES
@@ -104,7 +105,28 @@ class _Search:
                 self._try(window, peaks, start, self._asker.under(self._known[known:], peaks, plan.FOCUS_KEYS))
                 known = len(self._known)
             if min(expected for _, expected in self.found[before:]) <= BEYOND_DOUBT:
-                return
+                break
+        self._compare_copies(window, peaks, start, self.found[before:])
+
+    def _compare_copies(
+        self, window: plan.Window, peaks: Peaks, start: int, found: Sequence[tuple[Span, float]]
+    ) -> None:
+        """Find the best-fitting copy of what lies on several places of one recording (a loop), and follow it."""
+        seen: set[int] = set()
+        for span, expected in sorted(found, key=lambda item: item[1]):
+            recording = span.alignment.recording
+            copies = [other for other, _ in found if other is not span and is_other_copy(span, other)]
+            if recording in seen or not copies or not self._is_sure(expected):
+                continue
+            seen.add(recording)
+            reference = self._reference(recording)
+            best = best_copy(peaks, reference, span.alignment.moved(-start))
+            if best is None or self._is_explained(window, best.moved(start), FITTED_TEMPO_APART):
+                continue
+            warped = warp.Warp(best.tempo, best.pitch)
+            found_there = verify(peaks, reference, recording, best.offset, warped, self._places)
+            if found_there is not None:
+                self._follow(window, found_there.moved(start), reference)
 
     def _try(self, window: plan.Window, peaks: Peaks, start: int, guesses: Guesses) -> bool:
         """Verify and follow; return whether a sure match was found."""

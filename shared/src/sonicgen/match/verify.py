@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from sonicgen.match import decoys, evidence
 from sonicgen.match.chance import log10_expected, log10_of_trials
 from sonicgen.match.pairing import (
-    APART,
+    CLOSE,
     CLOSE_FRAMES,
     CLOSE_PITCH,
+    EXACT,
     NEAR_FRAMES,
     NEAR_PITCH,
     ROUGH_FRAMES,
@@ -35,6 +36,9 @@ WORTH_A_SECOND_FIT = -6.0
 # log10 of chance as if peaks aligned by accident everywhere alike: from here on decoys are not asked.
 HOPELESS = 1.0
 SAME_TEMPO = 0.003  # 13 ms over 4 s: less than a frame
+# Of 19 damaged clips of 10 s from a loop of four seconds the true copy has the most peaks in 12, the least chance
+# in 10, the best fit in 17 (with 0 and 0.2 in 16, with 0.5 in 15).
+CLOSE_FIT = 0.3
 LARGEST_TEMPO_FIX = 0.02  # a fit that changes tempo by more has locked on to something else
 
 
@@ -47,6 +51,7 @@ class Alignment:
     offset: float
     pitch_shift: float
     matched: int = 0
+    fit: float = 0.0  # the same, those that are close but not exact counted CLOSE_FIT each
     inside: int = 0  # query peaks that fall inside the reference
     chance_rate: float = 1.0  # share of them that would align by accident
     scatter: float = 1.0  # how much less evidence counts because peaks align together
@@ -148,10 +153,19 @@ def verify(
     return second if second is not None and second.log10_chance < best.log10_chance else best
 
 
-def _weigh(
-    rough: Alignment, query: Peaks, x: NDArray[np.float64], reference: ReferencePeaks, trials: float
-) -> Alignment | None:
-    """Return the alignment fitted around a rough one, with its chance."""
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """A query laid on a reference: where, and how each of its peaks that fall inside aligns."""
+
+    alignment: Alignment
+    reference: Peaks
+    grades: NDArray[np.int8]
+    times: NDArray[np.float64]
+    pitches: NDArray[np.float64]
+
+
+def _lay(rough: Alignment, query: Peaks, x: NDArray[np.float64], reference: ReferencePeaks) -> _Laid | None:
+    """Fit an alignment around a rough one; None when hardly anything aligns."""
     alignment = _refine(rough, x, query.pitches.astype(np.float64), reference)
     if alignment is None:
         return None
@@ -166,19 +180,37 @@ def _weigh(
         return None
     times, pitches = times[within], pitches[within]
     grades = grade_peaks(ref.frames, ref.pitches, times, pitches)
-    matched = int((grades > APART).sum())
+    exact, close = int((grades == EXACT).sum()), int((grades == CLOSE).sum())
     area = max(1.0, float(times[-1] - times[0]) + 1.0) * (float(np.ptp(query.pitches)) + 1.0)
     rate = min(0.5, 1.0 - math.exp(-len(ref) / area * 4 * CLOSE_FRAMES * CLOSE_PITCH))
-    alignment = replace(alignment, matched=matched, inside=inside, chance_rate=rate)
-    expected = log10_expected(matched, inside, rate, trials)
+    fit = exact + CLOSE_FIT * close
+    alignment = replace(alignment, matched=exact + close, fit=fit, inside=inside, chance_rate=rate)
+    return _Laid(alignment, ref, grades, times, pitches)
+
+
+def lay(query: Peaks, reference: ReferencePeaks, rough: Alignment) -> Alignment | None:
+    """Return the alignment of the query near a rough one, without its chance; None when hardly anything aligns."""
+    laid = _lay(rough, query, query.frames.astype(np.float64), reference)
+    return None if laid is None else laid.alignment
+
+
+def _weigh(
+    rough: Alignment, query: Peaks, x: NDArray[np.float64], reference: ReferencePeaks, trials: float
+) -> Alignment | None:
+    """Return the alignment fitted around a rough one, with its chance."""
+    laid = _lay(rough, query, x, reference)
+    if laid is None:
+        return None
+    alignment, times = laid.alignment, laid.times
+    expected = log10_expected(alignment.matched, alignment.inside, alignment.chance_rate, trials)
     if expected >= HOPELESS:
         return replace(alignment, log10_chance=expected)
     reach = decoys.reach_of(times)
     around = reference.between(math.floor(times[0]) - reach, math.ceil(times[-1]) + reach)
-    found = evidence.gather(grades, ref, around, times, pitches)
+    found = evidence.gather(laid.grades, laid.reference, around, times, laid.pitches)
     return replace(
         alignment,
-        chance_rate=max(rate, found.chance_rate),
+        chance_rate=max(alignment.chance_rate, found.chance_rate),
         scatter=found.scatter,
         log10_chance=log10_of_trials(trials) - found.log10,
     )
