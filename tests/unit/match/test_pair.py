@@ -94,6 +94,23 @@ def test_a_near_edge_is_reached_and_a_far_one_is_not(whole: Sound) -> None:
     assert places([found]) == [pytest.approx((3, SECONDS, 3, SECONDS), abs=0.3)]
 
 
+@pytest.mark.parametrize("seconds", [0.7, 1.5])
+def test_an_edge_is_reached_through_sound_that_aligns_a_little(whole: Sound, seconds: float) -> None:
+    """A noisy beginning, in which a peak in three is left, is not where the copy begins."""
+    faint = cut(whole, 0, seconds)
+    noise = 0.6 * float(np.std(faint)) * np.random.default_rng(3).standard_normal(len(faint)).astype(np.float32)
+    noisy = track(np.concatenate([faint + noise, cut(whole, seconds, SECONDS)]))
+    [found] = settle_pair(noisy, track(whole), [suspect(5, 30, 5)], 1e-3)
+    assert places([found]) == [pytest.approx((0, SECONDS, 0, SECONDS), abs=0.05)]
+
+
+def test_other_sound_before_the_beginning_is_not_reached_into(whole: Sound) -> None:
+    intro = make_music(45, seconds=1.5, beats_per_minute=150, metre=3)
+    edition = track(np.concatenate([intro, cut(whole, 2, SECONDS)]))
+    [found] = settle_pair(edition, track(whole), [suspect(5, 30, 5.5)], 1e-3)
+    assert places([found]) == [pytest.approx((1.5, SECONDS - 0.5, 2, SECONDS), abs=0.3)]
+
+
 def test_silence_at_the_ends_belongs_to_what_is_beside_it(whole: Sound) -> None:
     silence = np.zeros(2 * RATE_HZ, np.float32)
     padded = np.concatenate([silence, cut(whole, 0, 20), silence])
