@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sonicgen.errors import UnavailableError
-from sonicgen.local.inbox import Inbox
+from sonicgen.local import inbox as inbox_module
+from sonicgen.local.folder import DataFolder
+from sonicgen.local.inbox import Inbox, watch
+from sonicgen.settings import read_settings
 
 
 class Bucket:
@@ -97,3 +102,31 @@ def test_a_name_that_is_not_unicode_is_taken(inbox: Inbox, bucket: Bucket, tmp_p
         file.write(b"x")
     inbox.look()
     assert inbox.look() == 1
+
+
+def test_what_comes_while_others_are_uploaded_does_not_wait_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = DataFolder(tmp_path)
+    folder.prepare()
+    uploaded: list[str] = []
+
+    def upload(_: object, path: Path) -> None:
+        if path.name == "first.mp3":
+            (folder.inbox / "second.mp3").write_bytes(b"two")
+            time.sleep(1.0)  # twenty times this was waited once
+        uploaded.append(path.name)
+
+    monkeypatch.setattr(inbox_module, "add_recording", upload)
+    (folder.inbox / "first.mp3").write_bytes(b"one")
+    stopping = threading.Event()
+    watcher = threading.Thread(target=watch, args=(folder, read_settings(), stopping))
+    watcher.start()
+    try:
+        deadline = time.monotonic() + 10
+        while len(uploaded) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        stopping.set()
+        watcher.join()
+    assert uploaded == ["first.mp3", "second.mp3"]

@@ -101,8 +101,9 @@ def watch(folder: DataFolder, settings: Settings, stopping: threading.Event) -> 
         pause_seconds = LOOK_SECONDS
         while not stopping.wait(pause_seconds):
             started = time.monotonic()
-            inbox.look()
-            pause_seconds = max(LOOK_SECONDS, REST * (time.monotonic() - started))
+            uploaded = inbox.look()
+            # What was uploaded took its time, not the looking; and where something came, more may be coming.
+            pause_seconds = LOOK_SECONDS if uploaded else max(LOOK_SECONDS, REST * (time.monotonic() - started))
     finally:
         inbox.close()
 
