@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sonicgen.embedder.activity import find_speech
+from sonicgen.domain.embedding import Hints
+from sonicgen.embedder.diarizers import OwnDiarizer
 from sonicgen.embedder.encoders.choose import load_encoder
 from sonicgen.settings import read_settings
-from sonicgen.voices.diarize import diarize
 from sonicgen.voices.pieces import embed_whole
 
 Wave = NDArray[np.float32]
@@ -26,18 +26,13 @@ class Adapter:
 
     def __init__(self) -> None:
         self._encoder = load_encoder(read_settings())
+        self._diarizer = OwnDiarizer(self._encoder)
 
     def embed(self, waveforms: Sequence[Wave]) -> NDArray[np.float32]:
         """Return a vector a recording."""
         return embed_whole(self._encoder, waveforms)
 
-    def diarize(self, waveform: Wave, num_speakers: int | None = None) -> list[tuple[float, float, int]]:
+    def diarize(self, waveform: Wave, num_speakers: int | None = None) -> list[tuple[float, float, str]]:
         """Return who speaks when."""
-        turns = diarize(
-            waveform,
-            find_speech(waveform),
-            self._encoder.embed,
-            self._encoder.likeness,
-            num_speakers=num_speakers,
-        )
-        return [(turn.start_seconds, turn.end_seconds, turn.voice) for turn in turns]
+        turns = self._diarizer.diarize(waveform, Hints(num_speakers=num_speakers), self._encoder.embed)
+        return [(turn.start_seconds, turn.end_seconds, turn.speaker) for turn in turns]

@@ -19,7 +19,7 @@ from sonicgen.errors import SonicGenError
 from sonicgen.settings import REPOSITORY, read_settings
 
 SHARED = REPOSITORY.parent / "shared"
-ENCODERS = ("ge2e", "ecapa-small", "ecapa")
+ENCODERS = ("ge2e", "campplus", "ecapa-small", "ecapa")
 
 
 def measure_voices() -> dict[str, str]:

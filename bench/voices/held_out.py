@@ -26,8 +26,9 @@ from sonicgen.embedder.activity import find_speech
 from sonicgen.embedder.encoders.choose import load_encoder
 from sonicgen.settings import read_settings
 from sonicgen.voices.clusters import Likeness
-from sonicgen.voices.diarize import Turn, diarize
+from sonicgen.voices.diarize import diarize
 from sonicgen.voices.encoder import Encoder
+from sonicgen.voices.turn import Turn
 from tools.encoder_training.voices import readers
 
 Wave = NDArray[np.float32]

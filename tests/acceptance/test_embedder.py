@@ -11,7 +11,9 @@ import pytest
 
 from sonicgen.cloud.objects import upload_file
 from sonicgen.domain.embedding import Sound
+from sonicgen.embedder.encoders.choose import load_encoder
 from sonicgen.errors import UnavailableError
+from sonicgen.settings import read_settings
 from tests.acceptance.conftest import Cloud, cloud
 from tests.unit.embedder.sounds import spoken, wav
 
@@ -30,8 +32,9 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 def test_it_runs_by_itself_and_doctor_says_what(system: Cloud, tmp_path: Path) -> None:
     voices = part(system, "voices")
     assert voices["works"] is True, voices
-    assert voices["provider"].startswith("ecapa-small ")
-    assert "own-ecapa-small" in voices["detail"]
+    name = load_encoder(read_settings()).model.name
+    assert voices["provider"].startswith(f"{name} ")
+    assert f"own-{name}" in voices["detail"]
     path = tmp_path / "clip.wav"
     path.write_bytes(wav(spoken()))
     bucket = system.services.settings.media_bucket

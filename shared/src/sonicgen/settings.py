@@ -133,7 +133,10 @@ class Settings(BaseSettings):
     clip_seconds: float = Field(default=30.0, ge=3, le=300, alias="SONICGEN_CLIP_SECONDS")
     enrolment_seconds: float = Field(default=10.0, ge=1, alias="SONICGEN_ENROLMENT_SECONDS")
 
-    encoder: Literal["auto", "ecapa", "ecapa-small", "ge2e"] = Field(default="auto", alias="SONICGEN_ENCODER")
+    encoder: Literal["auto", "campplus", "ecapa", "ecapa-small", "ge2e"] = Field(
+        default="auto", alias="SONICGEN_ENCODER"
+    )
+    campplus_weights: str | None = Field(default=None, alias="SONICGEN_CAMPPLUS_WEIGHTS")
     ecapa_weights: str | None = Field(default=None, alias="SONICGEN_ECAPA_WEIGHTS")
     ge2e_weights: str | None = Field(default=None, alias="SONICGEN_GE2E_WEIGHTS")
     diarization: Literal["auto", "pyannote", "own"] = Field(default="auto", alias="SONICGEN_DIARIZATION")

@@ -45,7 +45,8 @@ def test_evaluate_prints_and_draws(manifest: Path, tmp_path: Path) -> None:
     told = runner.invoke(app, ["voices", "evaluate", str(manifest), "--json", "--picture", str(tmp_path / "a.png")])
     assert told.exit_code == 0, told.output
     figures = json.loads(told.stdout)
-    assert (figures["model"]["name"], figures["people"], figures["files"]) == ("ecapa-small", 2, 6)
+    assert figures["model"]["name"] == load_encoder(read_settings()).model.name
+    assert (figures["people"], figures["files"]) == (2, 6)
     assert figures["eer"] < 0.2  # two voices an octave apart
     assert imread(tmp_path / "a.png").shape[1] > 1_000
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from sonicgen.embedder.encoders.onnx import ecapa_small
 from sonicgen.voices.activity import Stretch, find_speech
 from sonicgen.voices.clusters import Likeness
-from sonicgen.voices.diarize import Turn, diarize
+from sonicgen.voices.diarize import diarize
 from sonicgen.voices.samples import SAMPLE_RATE_HZ
+from sonicgen.voices.turn import Turn
 from tests.unit.voices.signals import HIGH, LOW, MIDDLE, Sound, Voice, silence, speech
 
 # Made voices share all but pitch and throat: they differ in less than those of people do.

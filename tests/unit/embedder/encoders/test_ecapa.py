@@ -108,4 +108,4 @@ def test_nothing_needs_torch_to_be_imported() -> None:
         "print(encoder.model.name)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == "ecapa-small", done.stderr
+    assert done.stdout.strip() in ("campplus", "ecapa-small"), done.stderr

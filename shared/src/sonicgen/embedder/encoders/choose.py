@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from sonicgen.embedder.encoders import ecapa
+from sonicgen.embedder.encoders import campplus, ecapa
 from sonicgen.embedder.encoders.ge2e import Ge2eEncoder
 from sonicgen.embedder.encoders.onnx import ecapa_small
 from sonicgen.errors import SettingsError
@@ -20,23 +20,35 @@ def load_encoder(settings: Settings, *, threads: int = 1, arithmetic: ecapa.Arit
     """Return the encoder that the settings name, or with "auto" the best whose weights can be had.
 
     "auto" is `ecapa` when SONICGEN_ECAPA_WEIGHTS names its weights, or SpeechBrain is installed and the hub answers;
-    `ecapa-small` otherwise. Raises SettingsError when what is named cannot be had: another model's vectors would be
-    strangers to all that are kept. `arithmetic` is that of `ecapa`; the others have one only.
+    else `campplus` when its weights are here, `ecapa-small` otherwise. Raises SettingsError when what is named cannot
+    be had: another model's vectors would be strangers to all that are kept. `arithmetic` is that of `ecapa`; the
+    others have one only.
     """
     if settings.encoder == "ge2e":
         return Ge2eEncoder(Path(settings.ge2e_weights).expanduser() if settings.ge2e_weights else None)
     if settings.encoder == "ecapa-small":
         return ecapa_small(threads)
+    if settings.encoder == "campplus":
+        named = settings.campplus_weights
+        return campplus.open_campplus(Path(named).expanduser() if named else None, threads)
     cache = models_folder(settings)
     if settings.encoder == "ecapa" or settings.ecapa_weights:
         return ecapa.open_ecapa(settings.ecapa_weights or ecapa.HUB_NAME, cache, arithmetic, threads)
     if not ecapa.can_convert():
-        return ecapa_small(threads)
+        return _without_ecapa(settings, threads)
     try:
         return ecapa.open_ecapa(ecapa.HUB_NAME, cache, arithmetic, threads)
     except SettingsError as error:
-        log(logger, "ecapa cannot be had; ecapa-small runs instead", level=logging.WARNING, reason=str(error))
-        return ecapa_small(threads)
+        encoder = _without_ecapa(settings, threads)
+        instead = f"ecapa cannot be had; {encoder.model.name} runs instead"
+        log(logger, instead, level=logging.WARNING, reason=str(error))
+        return encoder
+
+
+def _without_ecapa(settings: Settings, threads: int) -> Encoder:
+    if settings.campplus_weights or campplus.find_weights():
+        return load_encoder(settings.model_copy(update={"encoder": "campplus"}), threads=threads)
+    return ecapa_small(threads)
 
 
 def load_on_gpu(settings: Settings) -> Encoder:

@@ -56,14 +56,16 @@ def ecapa_small(threads: int = 1) -> OnnxEncoder:
     return OnnxEncoder(weights, read_card(weights, folder / f"{SMALL}.json"), threads=threads)
 
 
-def open_session(weights: Path, threads: int) -> onnxruntime.InferenceSession:
-    """Return a session that uses so many threads and never spins while it waits."""
+def open_session(weights: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
+    """Return a session over a file or a model in memory, which uses so many threads and never spins while it waits."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
+        model = weights if isinstance(weights, bytes) else str(weights)
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's own classes derive from Exception only
-        raise SettingsError(f"ONNX Runtime cannot open the weights {weights}: {error}") from error
+        name = "made in memory" if isinstance(weights, bytes) else str(weights)
+        raise SettingsError(f"ONNX Runtime cannot open the weights {name}: {error}") from error
