@@ -79,17 +79,34 @@ def _all(services: Services) -> Iterator[Recording]:
             return
 
 
+def ends_of(part: Part) -> tuple[float, ...]:
+    """Return where a stretch begins and ends, here and there."""
+    return (*part.here, *part.there)
+
+
+def distance_seconds(one: Part, other: Part) -> float:
+    """Return how far the ends of two stretches are apart at most."""
+    return max(abs(a - b) for a, b in zip(ends_of(one), ends_of(other), strict=True))
+
+
+def found_range(truth: Part, outcome: Outcome) -> Part | None:
+    """Return the stretch that was found for a true one: the nearest of the same source."""
+    own = [found for found in outcome.ranges if found.source == truth.source]
+    return min(own, key=lambda found: distance_seconds(truth, found), default=None)
+
+
 def range_error_seconds(truth: Part, outcome: Outcome) -> float:
-    """Return by how much the worst end is off of what was found of a true stretch; infinity when nothing was."""
-    ends = (*truth.here, *truth.there)
-    return min(
-        (
-            max(abs(a - b) for a, b in zip((*found.here, *found.there), ends, strict=True))
-            for found in outcome.ranges
-            if found.source == truth.source
-        ),
-        default=math.inf,
-    )
+    """Return by how much the worst end of the range is off; infinite when none was found."""
+    found = found_range(truth, outcome)
+    return distance_seconds(truth, found) if found else math.inf
+
+
+def is_same_everywhere(truth: Part, orders: Sequence[Outcome]) -> bool:
+    """Return whether the same range was found in every order, each end within the smallest tolerance."""
+    found = [found_range(truth, outcome) for outcome in orders]
+    ends = [ends_of(part) for part in found if part]
+    apart = (max(values) - min(values) <= TOLERANCES_SECONDS[0] for values in zip(*ends, strict=True))
+    return len(ends) == len(orders) and all(apart)
 
 
 def shares_within(errors: Sequence[float]) -> str:
@@ -202,6 +219,9 @@ def report(made: list[Made], results: list[tuple[dict[str, Outcome], float]]) ->
     seconds = ", ".join(f"{taken:.0f}" for _, taken in results)
     console.print(f"{len(made)} files, {len(results)} orders: {share:.2%} right; {seconds} s")
     console.print(f"{len(all_errors)} ranges, right to {tolerances} s: {shares_within(all_errors)}")
+    stretches = [(part, [found[one.path.name] for found, _ in results]) for one in made for part in one.parts]
+    same_ranges = sum(is_same_everywhere(part, orders) for part, orders in stretches)
+    console.print(f"{same_ranges} of {len(stretches)} stretches have the same range in every order")
     for one in made:
         answers = [results_of[one.path.name].original for results_of, _ in results]
         if any(answer != one.original for answer in answers):
