@@ -88,6 +88,13 @@ def test_a_window_hears_what_the_whole_hears(talk: Sound) -> None:
     assert segmentation.find_overlaps((mixed * 32_767 / 4).astype(np.int16), [Stretch(0.5 * step, 0.9 * step)])
 
 
+@needs_weights
+@pytest.mark.parametrize("samples", [1, segmentation.STEP_SAMPLES, segmentation.STEP_SAMPLES + 1])
+def test_sounds_that_end_with_a_window(samples: int) -> None:
+    sound = np.zeros(samples, np.float32)
+    assert segmentation.find_overlaps(sound, [Stretch(0.0, samples / SAMPLE_RATE_HZ)]) == []
+
+
 def test_short_and_empty_sounds() -> None:
     assert segmentation.find_overlaps(np.zeros(0, np.float32), []) == []
     assert segmentation.find_overlaps(np.zeros(8_000, np.float32), [Stretch(0.0, 0.5)]) == []

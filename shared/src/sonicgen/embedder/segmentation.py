@@ -46,10 +46,11 @@ def find_overlaps(samples: Samples, speech: Sequence[Stretch]) -> list[Stretch]:
     """
     if not has_network() or not speech:
         return []
-    likely = np.zeros(-(-len(samples) // STEP_SAMPLES) * WINDOW_FRAMES, np.float32)
-    for window in _windows(speech):
-        likely[window * WINDOW_FRAMES :][:WINDOW_FRAMES] = _classes(samples, window)[:, PAIRS].sum(axis=1)
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], likely >= LEAST_LIKELY, [False])))).reshape(-1, 2)
+    likely = np.zeros((-(-len(samples) // STEP_SAMPLES), WINDOW_FRAMES), np.float32)
+    for window in _windows(speech, len(likely)):
+        likely[window] = _classes(samples, window)[:, PAIRS].sum(axis=1)
+    is_overlap = likely.ravel() >= LEAST_LIKELY
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], is_overlap, [False])))).reshape(-1, 2)
     duration = duration_seconds(samples)
     spans = ((_time(first), min(duration, _time(last))) for first, last in edges)
     return [Stretch(start, end) for start, end in spans if end - start >= SHORTEST_SECONDS]
@@ -65,11 +66,11 @@ def find_weights() -> Path | None:
     return find_in_package(PACKAGE, WEIGHTS)
 
 
-def _windows(speech: Sequence[Stretch]) -> list[int]:
-    """Return the windows that hear speech, by their numbers; those of a long pause are left out."""
+def _windows(speech: Sequence[Stretch], count: int) -> list[int]:
+    """Return which of so many windows hear speech, by their numbers; those of a long pause are left out."""
     step = STEP_SAMPLES / SAMPLE_RATE_HZ
     spans = (range(int(each.start_seconds / step), int(each.end_seconds / step) + 1) for each in speech)
-    return sorted({window for span in spans for window in span})
+    return sorted({window for span in spans for window in span if window < count})
 
 
 def _classes(samples: Samples, window: int) -> NDArray[np.float32]:
