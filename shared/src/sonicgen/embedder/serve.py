@@ -5,6 +5,7 @@ python -m sonicgen.embedder.serve [PORT] [HOST]
 
 from __future__ import annotations
 
+import os
 import sys
 from types import FrameType
 
@@ -13,6 +14,8 @@ import uvicorn
 from sonicgen.embedder.app import create_app
 from sonicgen.settings import Settings, settings
 
+# On a machine that it shares with everything else, where recordings come from is told before who speaks in them.
+NICENESS = 5
 # Longer than clients keep an idle connection, so that none of them sends into one that is just being closed.
 KEEP_ALIVE_SECONDS = 75
 
@@ -42,7 +45,8 @@ def make_server(host: str, port: int, given: Settings | None = None) -> Draining
 
 
 def main(arguments: list[str]) -> None:
-    """Read the command line and serve."""
+    """Read the command line and serve, after everybody else."""
+    os.nice(NICENESS)
     port = int(arguments[0]) if arguments else 8080
     host = arguments[1] if len(arguments) > 1 else "127.0.0.1"
     make_server(host, port).run()
